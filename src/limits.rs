@@ -1,0 +1,167 @@
+//! Every cap of the edge in one place, with their relations checked by the compiler.
+//!
+//! Owns: hard bounds (constants) and the two groups of bounds that a configuration may set, [`Limits`] and
+//! [`Timeouts`]. Nothing comes in; constants go out. A cap is raised here or nowhere.
+
+use std::time::Duration;
+
+/// Longest compact token that is looked at, in bytes (rstream 3.3 step 1).
+pub const TOKEN_BYTES_MAX: usize = 8192;
+/// Deepest nesting of a token's JSON (S4.5).
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Largest integer date in a token: 2^53 (S4.5).
+pub const JSON_INTEGER_MAX: u64 = 1 << 53;
+/// Shortest HS256 secret that verifies or signs anything, in bytes (RFC 7518 3.2).
+pub const HS256_SECRET_BYTES_MIN: usize = 32;
+/// Most bytes of a token's subject that reach a log.
+pub const SUBJECT_BYTES_MAX: usize = 128;
+
+/// Deepest nesting of `AND`/`OR` in a boundary.
+pub const BOUNDARY_DEPTH_MAX: usize = 16;
+/// Most nodes in one boundary: leaves, `AND`, `OR` and filters counted alike.
+pub const BOUNDARY_NODES_MAX: usize = 512;
+/// Most entries of one list in a boundary.
+pub const BOUNDARY_LIST_MAX: usize = 256;
+/// Longest pattern, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Deepest nesting of groups and classes in a pattern.
+pub const PATTERN_NEST_MAX: u32 = 64;
+/// Bytes of NFA that one pattern may take on its way to a DFA.
+pub const PATTERN_NFA_BYTES_MAX: usize = 64 * 1024;
+/// Most distinct patterns of one token or credential.
+pub const PATTERNS_MAX: usize = 16;
+/// Bytes of DFA that all patterns of one token or credential may take together.
+pub const DFA_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of working memory that all determinisation of one token or credential may take together.
+pub const DETERMINIZE_BYTES_MAX: usize = 256 * 1024;
+/// Steps of determinisation that all patterns of one token or credential may take together, about: a few milliseconds.
+pub const PATTERN_STEPS_MAX: usize = 3 << 18;
+
+/// Longest host name, in bytes (RFC 1035 2.3.4 without the trailing dot).
+pub const HOST_BYTES_MAX: usize = 253;
+/// Most header fields a configuration may allow in one head.
+pub const HEADER_FIELDS_MAX: usize = 256;
+/// Longest method token, in bytes.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Most options in all `Connection` fields of one head; each is compared with every field name.
+pub const CONNECTION_OPTIONS_MAX: usize = 32;
+/// Longest `chunk-size` line with its extension, in bytes, and longest trailer section.
+pub const CHUNK_LINE_BYTES_MAX: usize = 4096;
+/// Longest trailer section, in bytes.
+pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
+/// Most interim answers (1xx) an upstream may send for one request (S8).
+pub const INTERIM_ANSWERS_MAX: usize = 8;
+
+/// Size of the buffer that an ordinary exchange borrows, in bytes.
+pub const BUFFER_BYTES: usize = 16 * 1024;
+/// Size of the buffer for long heads and long bodies, in bytes.
+pub const LARGE_BUFFER_BYTES: usize = 256 * 1024;
+/// Room kept free before body bytes for the chunk-size line, in bytes.
+pub const CHUNK_HEADROOM: usize = 16;
+/// A refused request's body is read to its end up to this many bytes, so that the connection stays in use.
+pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of verified tokens that one core remembers.
+pub const TOKEN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Unused connections to one upstream that one core keeps.
+pub const POOL_IDLE_MAX: usize = 256;
+/// Bytes of access log that wait for the control thread, per core.
+pub const LOG_QUEUE_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(BUFFER_BYTES < LARGE_BUFFER_BYTES);
+const _: () = assert!(TOKEN_BYTES_MAX < BUFFER_BYTES);
+const _: () = assert!(CHUNK_HEADROOM >= 8 + 2); // eight hex digits and CRLF
+
+/// Bounds that `[limits]` sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest request or response head, in bytes; 1 KiB to half of [`LARGE_BUFFER_BYTES`].
+    pub head_bytes: usize,
+    /// Most header fields in one head; 1 to [`HEADER_FIELDS_MAX`].
+    pub header_fields: usize,
+    /// Longest request target, in bytes; at most `head_bytes`.
+    pub target_bytes: usize,
+    /// Most open downstream connections of one core.
+    pub connections_per_core: usize,
+    /// Requests after which a downstream connection closes; 0: no limit.
+    pub requests_per_connection: u64,
+    /// Longest request body, in bytes; 0: no limit.
+    pub body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_bytes: 64 * 1024,
+            header_fields: 128,
+            target_bytes: 16 * 1024,
+            connections_per_core: 16384,
+            requests_per_connection: 0,
+            body_bytes: 0,
+        }
+    }
+}
+
+/// Deadlines that `[timeouts]` sets. All are longer than zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A whole request head, from its first byte.
+    pub header: Duration,
+    /// Between two reads of a request body.
+    pub body_idle: Duration,
+    /// A kept-alive connection between requests.
+    pub idle: Duration,
+    /// A whole TLS handshake.
+    pub tls_handshake: Duration,
+    /// Between two writes that make progress towards the client.
+    pub client_write_idle: Duration,
+    /// Connecting to an upstream, with its TLS handshake.
+    pub upstream_connect: Duration,
+    /// From the end of the request head to the first byte of the answer.
+    pub upstream_response: Duration,
+    /// Between two reads of an answer.
+    pub upstream_read_idle: Duration,
+    /// An unused pooled connection.
+    pub upstream_keepalive: Duration,
+    /// How long a stopping process lets exchanges finish.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Timeouts {
+            header: seconds(10),
+            body_idle: seconds(30),
+            idle: seconds(90),
+            tls_handshake: seconds(10),
+            client_write_idle: seconds(30),
+            upstream_connect: seconds(5),
+            upstream_response: seconds(60),
+            upstream_read_idle: seconds(300),
+            upstream_keepalive: seconds(60),
+            drain: seconds(30),
+        }
+    }
+}
+
+/// Longest configuration file, in bytes: an argument mix-up must not read a disk image into memory.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Longest secret, key, certificate or CA file, in bytes (a bundle of public CAs takes some 250 KB).
+pub const CREDENTIAL_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Shortest bearer token of the admin listener, in bytes.
+pub const ADMIN_TOKEN_BYTES_MIN: usize = 16;
+/// Most workers of one process.
+pub const WORKERS_MAX: u64 = 1024;
+/// Smallest submission queue of a ring.
+pub const RING_ENTRIES_MIN: u64 = 256;
+/// Largest submission queue of a ring, as the kernel bounds it.
+pub const RING_ENTRIES_MAX: u64 = 32768;
+/// Most verified tokens that a configuration may let one core remember.
+pub const TOKEN_CACHE_ENTRIES_MAX: u64 = 1 << 20;
+/// Most downstream connections that a configuration may give one core.
+pub const CONNECTIONS_PER_CORE_MAX: u64 = 1 << 20;
+/// Smallest bound on a head: a browser's ordinary request must fit.
+pub const HEAD_BYTES_MIN: u64 = 1024;
+/// Longest deadline that a configuration may set.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
