@@ -22,3 +22,11 @@
 pub mod clock;
 pub mod limits;
 pub mod secret;
+
+pub mod json;
+
+pub mod http;
+
+pub mod token;
+
+pub mod boundary;

@@ -1,0 +1,138 @@
+//! The canonical host: computed once, used for routing, SNI comparison, policy and redirects (S1.2).
+//!
+//! Comes in: the value of a `Host` field, the authority of an absolute-form target, a name from TLS or a
+//! configuration. Goes out: one spelling per host. It refuses user information, empty labels, escapes and every byte
+//! outside letters, digits, `-`, `.` and `_`, so that no later reader finds another host in it.
+
+use std::fmt::Write;
+use std::net::Ipv6Addr;
+
+use arrayvec::ArrayString;
+
+use crate::limits::HOST_BYTES_MAX;
+
+/// Longest label of a name, in bytes (RFC 1035 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// A host name in lower case, without a final dot and without a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CanonicalHost(ArrayString<HOST_BYTES_MAX>);
+
+/// Why bytes are not a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostError {
+    Empty,
+    TooLong,
+    /// A byte that no name has, an empty label, or one longer than 63 bytes.
+    BadName,
+    /// Brackets around something that is no IPv6 address (RFC 3986 3.2.2).
+    BadAddress,
+    /// A colon without digits after it, or a number over 65535.
+    BadPort,
+}
+
+impl CanonicalHost {
+    /// Parses a name, an IPv4 address or a bracketed IPv6 address, without a port.
+    pub fn parse(host: &[u8]) -> Result<Self, HostError> {
+        if host.starts_with(b"[") {
+            return CanonicalHost::parse_bracketed(host);
+        }
+        let name = host.strip_suffix(b".").unwrap_or(host);
+        if name.is_empty() {
+            return Err(HostError::Empty);
+        }
+        if name.len() > HOST_BYTES_MAX {
+            return Err(HostError::TooLong);
+        }
+        let mut label_bytes = 0;
+        for byte in name {
+            let is_dot = *byte == b'.';
+            let known = is_dot || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            if !known || (is_dot && label_bytes == 0) || (!is_dot && label_bytes == LABEL_BYTES_MAX)
+            {
+                return Err(HostError::BadName);
+            }
+            label_bytes = if is_dot { 0 } else { label_bytes + 1 };
+        }
+        // "a.." leaves a final dot after the one that is dropped.
+        if label_bytes == 0 {
+            return Err(HostError::BadName);
+        }
+        let name = std::str::from_utf8(name).map_err(|_| HostError::BadName)?;
+        let mut canonical = ArrayString::from(name).map_err(|_| HostError::TooLong)?;
+        canonical.make_ascii_lowercase();
+        Ok(CanonicalHost(canonical))
+    }
+
+    /// Parses a host with an optional port (RFC 9110 7.2). An empty port is refused: readers disagree on it.
+    pub fn parse_authority(value: &[u8]) -> Result<(Self, Option<u16>), HostError> {
+        let host_end = if value.starts_with(b"[") {
+            memchr::memchr(b']', value).map_or(value.len(), |bracket| bracket + 1)
+        } else {
+            memchr::memchr(b':', value).unwrap_or(value.len())
+        };
+        let (host, rest) = value.split_at_checked(host_end).ok_or(HostError::Empty)?;
+        let port = match rest.split_first() {
+            None => None,
+            Some((b':', digits)) => Some(parse_port(digits)?),
+            Some(_) => return Err(HostError::BadAddress),
+        };
+        Ok((CanonicalHost::parse(host)?, port))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a head that was not parsed: no host routes to it.
+    pub(super) fn none() -> Self {
+        CanonicalHost(ArrayString::new_const())
+    }
+
+    /// One address has many spellings; the canonical one is that of RFC 5952. Zones are refused (RFC 9110 7.2).
+    fn parse_bracketed(host: &[u8]) -> Result<Self, HostError> {
+        let address = host
+            .strip_prefix(b"[")
+            .and_then(|rest| rest.strip_suffix(b"]"))
+            .and_then(|inner| std::str::from_utf8(inner).ok())
+            .and_then(|text| text.parse::<Ipv6Addr>().ok())
+            .ok_or(HostError::BadAddress)?;
+        let mut canonical = ArrayString::new();
+        write!(canonical, "[{address}]").map_err(|_| HostError::TooLong)?;
+        Ok(CanonicalHost(canonical))
+    }
+}
+
+fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
+    if digits.is_empty() || digits.len() > 5 {
+        return Err(HostError::BadPort);
+    }
+    let mut port: u32 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(HostError::BadPort);
+        }
+        port = port * 10 + u32::from(digit - b'0');
+    }
+    u16::try_from(port).map_err(|_| HostError::BadPort)
+}
+
+/// Any bytes: canonical twice is canonical once, and the port does not change the host.
+pub fn fuzz_host(bytes: &[u8]) {
+    if let Ok(host) = CanonicalHost::parse(bytes) {
+        let again = CanonicalHost::parse(host.as_str().as_bytes());
+        assert_eq!(again, Ok(host), "canonical twice is canonical once");
+        assert!(!host.as_str().bytes().any(|byte| byte.is_ascii_uppercase()));
+    }
+    if let Ok((host, port)) = CanonicalHost::parse_authority(bytes) {
+        let text = match port {
+            Some(port) => format!("{}:{port}", host.as_str()),
+            None => host.as_str().to_owned(),
+        };
+        let again = CanonicalHost::parse_authority(text.as_bytes());
+        assert_eq!(again, Ok((host, port)), "what is forwarded reads the same");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! The request head: parsed once, strictly, into spans.
+//!
+//! Comes in: the bytes up to and with the empty line (see `scan`). Goes out: [`RequestHead`], whose storage is used
+//! again for the next request, and [`Request`], the view that policy, log and forwarding share. It refuses everything
+//! that two readers could read as two requests; [`RequestError`] is the whole list.
+
+mod error;
+
+pub use error::RequestError;
+
+use std::mem::MaybeUninit;
+
+use super::body::Framing;
+use super::field::{Field, FieldKind, same_name};
+use super::head::{self, HeadError};
+use super::host::CanonicalHost;
+use super::scan::{HeadScan, Scan};
+use super::target::{Authority, Target};
+use super::{HeadLimits, Span, Version, is_token_byte};
+use crate::limits::{HEADER_FIELDS_MAX, METHOD_BYTES_MAX};
+
+/// Methods that some rule asks for by name. Tokens are compared with their case (RFC 9110 9.1): `get` is `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Options,
+    Patch,
+    Trace,
+    Connect,
+    Other,
+}
+
+impl Method {
+    pub fn parse(name: &[u8]) -> Self {
+        match name {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"OPTIONS" => Method::Options,
+            b"PATCH" => Method::Patch,
+            b"TRACE" => Method::Trace,
+            b"CONNECT" => Method::Connect,
+            _ => Method::Other,
+        }
+    }
+}
+
+/// One request head. Its storage is used from request to request: nothing is allocated once `fields` has grown.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    pub method: Method,
+    pub method_name: Span,
+    pub version: Version,
+    pub target: Target,
+    pub host: CanonicalHost,
+    /// The port the client gave in `Host`, if any.
+    pub host_port: Option<u16>,
+    pub fields: Vec<Field>,
+    pub framing: Framing,
+    /// The client wants the connection kept: 1.1 without `close`, 1.0 only with `keep-alive`.
+    pub persistent: bool,
+    /// The client waits for `100 Continue` before it sends its body.
+    pub expects_continue: bool,
+    /// An `Upgrade` field that `Connection` nominates. Always false in HTTP/1.0 (RFC 9110 7.8).
+    pub upgrade: bool,
+}
+
+impl Default for RequestHead {
+    fn default() -> Self {
+        RequestHead::new()
+    }
+}
+
+impl RequestHead {
+    pub fn new() -> Self {
+        RequestHead {
+            method: Method::Other,
+            method_name: Span::default(),
+            version: Version::Http11,
+            target: Target::default(),
+            host: CanonicalHost::none(),
+            host_port: None,
+            fields: Vec::new(),
+            framing: Framing::None,
+            persistent: false,
+            expects_continue: false,
+            upgrade: false,
+        }
+    }
+
+    /// Parses `head`: exactly the bytes up to and with the empty line. After an error nothing of it, or of an earlier
+    /// request, is left.
+    pub fn parse(&mut self, head: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
+        self.clear();
+        let result = self.read(head, limits);
+        if result.is_err() {
+            self.clear();
+        }
+        result
+    }
+
+    fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = RequestHead {
+            fields,
+            ..RequestHead::new()
+        };
+    }
+
+    fn read(&mut self, head: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
+        if head.len() > limits.head_bytes {
+            return Err(HeadError::TooLong.into());
+        }
+        let authority = self.read_line(head::first_line(head)?, limits)?;
+
+        let mut storage = [const { MaybeUninit::uninit() }; HEADER_FIELDS_MAX];
+        let allowed = limits.header_fields.min(HEADER_FIELDS_MAX);
+        let mut parsed = httparse::Request::new(&mut []);
+        let status = parsed
+            .parse_with_uninit_headers(head, storage.get_mut(..allowed).unwrap_or_default())
+            .map_err(HeadError::from)?;
+        head::ends_here(status, head)?;
+        head::collect(head, parsed.headers, &mut self.fields)?;
+
+        let options = head::nominate(head, &mut self.fields)?;
+        self.persistent = options.persistent(self.version);
+        self.framing = head::announced(head, &self.fields, self.version)?.framing(Framing::None);
+        self.read_fields(head)?;
+        match authority {
+            Some(authority) if authority != (self.host, self.host_port) => {
+                Err(RequestError::TargetHostMismatch)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Method, target, version: exactly one space between (RFC 9112 3). Gives the authority of absolute-form.
+    fn read_line(
+        &mut self,
+        line: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<Authority>, RequestError> {
+        let mut parts = line.split(|byte| *byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(RequestError::RequestLine);
+        };
+        if method.is_empty()
+            || method.len() > METHOD_BYTES_MAX
+            || !method.iter().copied().all(is_token_byte)
+        {
+            return Err(RequestError::Method);
+        }
+        self.version = Version::parse(version)?;
+        if target.len() > limits.target_bytes {
+            return Err(RequestError::TargetTooLong);
+        }
+        self.method = Method::parse(method);
+        if self.method == Method::Connect {
+            return Err(RequestError::Connect);
+        }
+        let method_end = u32::try_from(method.len()).map_err(|_| RequestError::Method)?;
+        self.method_name = Span {
+            start: 0,
+            end: method_end,
+        };
+        let (target, authority) = Target::parse(target, method_end + 1, self.method)?;
+        self.target = target;
+        Ok(authority)
+    }
+
+    /// The fields that mean something to every request.
+    fn read_fields(&mut self, head: &[u8]) -> Result<(), RequestError> {
+        let mut host = None;
+        for field in &self.fields {
+            let value = field.value.of(head);
+            if field.kind == FieldKind::Host {
+                if host.replace(value).is_some() {
+                    return Err(RequestError::HostRepeated);
+                }
+            } else if field.kind == FieldKind::Expect {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(RequestError::Expectation);
+                }
+                // A 1.0 client knows no interim answers, and without a body nobody waits (RFC 9110 10.1.1).
+                self.expects_continue =
+                    self.version == Version::Http11 && self.framing != Framing::None;
+            } else if field.kind == FieldKind::Upgrade {
+                self.upgrade |= field.nominated && self.version == Version::Http11;
+            }
+        }
+        let host = host.ok_or(RequestError::HostMissing)?;
+        let (host, port) =
+            CanonicalHost::parse_authority(host).map_err(|_| RequestError::HostMalformed)?;
+        self.host = host;
+        self.host_port = port;
+        Ok(())
+    }
+}
+
+/// A parsed head together with the bytes it was parsed from: the one view of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub bytes: &'a [u8],
+    pub head: &'a RequestHead,
+}
+
+impl<'a> Request<'a> {
+    pub fn method_name(&self) -> &'a [u8] {
+        self.head.method_name.of(self.bytes)
+    }
+
+    /// The path as it arrived, or `*`. Never empty: absolute-form without a path is `/`.
+    pub fn path(&self) -> &'a [u8] {
+        match self.head.target.path.of(self.bytes) {
+            [] => b"/",
+            path => path,
+        }
+    }
+
+    /// What stands after the `?`, which may be nothing.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.head.target.query.map(|query| query.of(self.bytes))
+    }
+
+    pub fn name(&self, field: &Field) -> &'a [u8] {
+        field.name.of(self.bytes)
+    }
+
+    pub fn value(&self, field: &Field) -> &'a [u8] {
+        field.value.of(self.bytes)
+    }
+
+    /// The values of all fields of one kind, in order.
+    pub fn values(&self, kind: FieldKind) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        let fields = self.head.fields.iter();
+        fields
+            .filter(move |field| field.kind == kind)
+            .map(move |field| field.value.of(bytes))
+    }
+
+    /// The values of all fields called `name` in any case, in order: for names without a kind of their own.
+    pub fn values_named<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let bytes = self.bytes;
+        let fields = self.head.fields.iter();
+        fields
+            .filter(move |field| same_name(field.name.of(bytes), name))
+            .map(move |field| field.value.of(bytes))
+    }
+}
+
+/// Any bytes: an accepted request, written anew from its view, is accepted again and means the same.
+pub fn fuzz_request(bytes: &[u8]) {
+    let limits = HeadLimits {
+        head_bytes: 4096,
+        header_fields: 32,
+        target_bytes: 1024,
+    };
+    let mut head = RequestHead::new();
+    if let Err(error) = head.parse(bytes, &limits) {
+        assert!(
+            head.fields.is_empty(),
+            "nothing is left of a refused request"
+        );
+        assert!((400..=505).contains(&error.status()) && !error.reason().is_empty());
+        return;
+    }
+    let scan = HeadScan::default().advance(bytes, &limits);
+    assert_eq!(scan, Scan::Complete(bytes.len()), "scan and parse agree");
+
+    let view = Request { bytes, head: &head };
+    let mut written = view.method_name().to_vec();
+    written.push(b' ');
+    written.extend_from_slice(view.path());
+    if let Some(query) = view.query() {
+        written.push(b'?');
+        written.extend_from_slice(query);
+    }
+    written.extend_from_slice(format!(" HTTP/1.{}\r\n", head.version as u8).as_bytes());
+    head::write_fields(&mut written, bytes, &head.fields);
+
+    let mut again = RequestHead::new();
+    let result = again.parse(
+        &written,
+        &HeadLimits {
+            head_bytes: 8192,
+            ..limits
+        },
+    );
+    assert_eq!(result, Ok(()), "parse, write, parse agrees");
+    let second = Request {
+        bytes: &written,
+        head: &again,
+    };
+    assert_eq!((second.path(), second.query()), (view.path(), view.query()));
+    assert_eq!(
+        (again.method, again.host, again.host_port),
+        (head.method, head.host, head.host_port)
+    );
+    assert_eq!(
+        (again.framing, again.persistent),
+        (head.framing, head.persistent)
+    );
+    assert_eq!(
+        (again.upgrade, again.expects_continue),
+        (head.upgrade, head.expects_continue)
+    );
+}
+
+#[cfg(test)]
+mod tests;

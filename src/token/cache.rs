@@ -1,0 +1,149 @@
+//! What one core remembers of tokens it has verified.
+
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use super::{TokenError, TokenKeys, VerifiedToken, verify};
+use crate::limits::TOKEN_CACHE_BYTES_MAX;
+
+/// Map and list space of one entry beside its token and what was verified, about.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
+/// Verified tokens by their full bytes. Exact: it answers as verifying anew with the same keys would, so it must be
+/// cleared whenever those change.
+#[derive(Debug)]
+pub struct TokenCache {
+    entries: LruCache<Box<[u8]>, Rc<VerifiedToken>, TailHash>,
+    entries_max: usize,
+    bytes: usize,
+    bytes_max: usize,
+    hits: u64,
+    misses: u64,
+}
+
+/// A hash of a token's end, keyed per process. The end is the signature, which differs where anything differs; only
+/// tokens that verified are entered, so nobody can fill one bucket without a key to sign with. What is found is compared
+/// in full.
+#[derive(Clone, Debug, Default)]
+struct TailHash(RandomState);
+
+/// Bytes that are hashed: the whole of an HS256 signature, and enough of any other.
+const TAIL_BYTES: usize = 43;
+
+impl BuildHasher for TailHash {
+    type Hasher = TailHasher;
+
+    fn build_hasher(&self) -> TailHasher {
+        TailHasher(self.0.build_hasher())
+    }
+}
+
+struct TailHasher(DefaultHasher);
+
+impl Hasher for TailHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let tail = bytes.len().saturating_sub(TAIL_BYTES);
+        self.0.write(bytes.get(tail..).unwrap_or_default());
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+impl TokenCache {
+    /// Remembers at most this many; 0: none.
+    pub fn new(entries: usize) -> Self {
+        Self::bounded(entries, TOKEN_CACHE_BYTES_MAX)
+    }
+
+    pub(super) fn bounded(entries_max: usize, bytes_max: usize) -> Self {
+        let capacity = NonZeroUsize::new(entries_max).unwrap_or(NonZeroUsize::MIN);
+        TokenCache {
+            entries: LruCache::with_hasher(capacity, TailHash::default()),
+            entries_max,
+            bytes: 0,
+            bytes_max,
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// The verified token, from memory or by verifying now. Failures are not remembered.
+    pub fn verify(
+        &mut self,
+        token: &[u8],
+        keys: &TokenKeys,
+        now_unix: u64,
+    ) -> Result<Rc<VerifiedToken>, TokenError> {
+        if let Some(known) = self.entries.get(token) {
+            let known = Rc::clone(known);
+            self.hits += 1;
+            return match known.check_time(now_unix) {
+                Ok(()) => Ok(known),
+                Err(error) => {
+                    self.remove(token);
+                    Err(error)
+                }
+            };
+        }
+        self.misses += 1;
+        let verified = Rc::new(verify(token, keys, now_unix)?);
+        self.insert(token, Rc::clone(&verified));
+        Ok(verified)
+    }
+
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that the remembered tokens take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    pub fn misses(&self) -> u64 {
+        self.misses
+    }
+
+    fn insert(&mut self, token: &[u8], verified: Rc<VerifiedToken>) {
+        let added = entry_bytes(token, &verified);
+        if self.entries_max == 0 || added > self.bytes_max {
+            return;
+        }
+        while self.entries.len() >= self.entries_max || self.bytes + added > self.bytes_max {
+            let Some((oldest, dropped)) = self.entries.pop_lru() else {
+                break;
+            };
+            self.bytes -= entry_bytes(&oldest, &dropped);
+        }
+        self.entries.put(token.into(), verified);
+        self.bytes += added;
+    }
+
+    fn remove(&mut self, token: &[u8]) {
+        if let Some(dropped) = self.entries.pop(token) {
+            self.bytes -= entry_bytes(token, &dropped);
+        }
+    }
+}
+
+fn entry_bytes(token: &[u8], verified: &VerifiedToken) -> usize {
+    ENTRY_OVERHEAD_BYTES + token.len() + verified.bytes()
+}

@@ -1,0 +1,135 @@
+//! Makes tokens, for the command line and for tests. Never on the data path.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+use serde_json::{Map, Value, json};
+
+use super::CONNECT_PERMISSION;
+use crate::boundary::{self, BoundaryError};
+use crate::json::{self, JsonError};
+use crate::limits::{HS256_SECRET_BYTES_MIN, JSON_INTEGER_MAX, TOKEN_BYTES_MAX};
+
+/// What a new token shall say. Dates are seconds since the Unix epoch.
+#[derive(Clone, Debug, Default)]
+pub struct MintRequest {
+    pub subject: Option<String>,
+    /// `None`: all that the edge's configuration allows.
+    pub permissions: Option<Vec<String>>,
+    /// The value of `resources.tunnels`.
+    pub boundary: Option<Value>,
+    pub issued_at: u64,
+    pub not_before: Option<u64>,
+    pub expires_at: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MintError {
+    /// Shorter than [`HS256_SECRET_BYTES_MIN`].
+    SecretTooShort,
+    /// A date beyond what a token can say, or one that leaves no moment to use it.
+    BadDates,
+    BadJson(JsonError),
+    BadBoundary(BoundaryError),
+    /// Connecting is among the permissions and the boundary lets connect nowhere.
+    ConnectNowhere,
+    /// The edge would not read it.
+    TooLong,
+}
+
+/// A CE token signed with HS256, in compact form. Refuses what the edge would refuse, and a boundary that contradicts
+/// the permissions asked for.
+pub fn mint_hs256(secret: &[u8], request: &MintRequest) -> Result<String, MintError> {
+    if secret.len() < HS256_SECRET_BYTES_MIN {
+        return Err(MintError::SecretTooShort);
+    }
+    request.check_dates()?;
+    request.check_boundary()?;
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!(
+        "{}.{}",
+        encode(&json!({ "alg": "HS256", "typ": "JWT" })),
+        encode(&request.claims())
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    let token = format!("{signed}.{signature}");
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(MintError::TooLong);
+    }
+    Ok(token)
+}
+
+impl MintRequest {
+    fn claims(&self) -> Value {
+        let mut claims = Map::new();
+        claims.insert("iat".into(), self.issued_at.into());
+        if let Some(subject) = &self.subject {
+            claims.insert("sub".into(), subject.as_str().into());
+        }
+        if let Some(permissions) = &self.permissions {
+            claims.insert("permissions".into(), permissions.clone().into());
+        }
+        if let Some(boundary) = &self.boundary {
+            claims.insert("resources".into(), json!({ "tunnels": boundary }));
+        }
+        if let Some(not_before) = self.not_before {
+            claims.insert("nbf".into(), not_before.into());
+        }
+        if let Some(expires_at) = self.expires_at {
+            claims.insert("exp".into(), expires_at.into());
+        }
+        Value::Object(claims)
+    }
+
+    fn check_dates(&self) -> Result<(), MintError> {
+        let start = self.issued_at.max(self.not_before.unwrap_or(0));
+        let end = self.expires_at.unwrap_or(JSON_INTEGER_MAX);
+        if start < end && end <= JSON_INTEGER_MAX {
+            Ok(())
+        } else {
+            Err(MintError::BadDates)
+        }
+    }
+
+    fn check_boundary(&self) -> Result<(), MintError> {
+        let Some(boundary) = &self.boundary else {
+            return Ok(());
+        };
+        let tree = json::parse(boundary.to_string().as_bytes()).map_err(MintError::BadJson)?;
+        let boundary = boundary::parse(&tree).map_err(MintError::BadBoundary)?;
+        let connects = self
+            .permissions
+            .as_ref()
+            .is_none_or(|list| list.iter().any(|one| one == CONNECT_PERMISSION));
+        if connects && !boundary.allows_connect_somewhere() {
+            return Err(MintError::ConnectNowhere);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MintError::SecretTooShort => {
+                write!(
+                    f,
+                    "the secret is shorter than {HS256_SECRET_BYTES_MIN} bytes"
+                )
+            }
+            MintError::BadDates => f.write_str("the dates leave no moment to use the token"),
+            MintError::BadJson(error) => write!(f, "boundary: {error}"),
+            MintError::BadBoundary(error) => write!(f, "boundary: {error}"),
+            MintError::ConnectNowhere => write!(
+                f,
+                "boundary: it lets connect nowhere, although {CONNECT_PERMISSION} is asked for"
+            ),
+            MintError::TooLong => write!(f, "the token is longer than {TOKEN_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for MintError {}

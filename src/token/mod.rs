@@ -1,0 +1,152 @@
+//! Tokens: compact JWS in, what they allow out.
+//!
+//! Owns: verification ([`verify()`]), the verified-token cache of one core ([`TokenCache`]), telling our tokens from an
+//! application's without a key ([`form()`]), and minting and showing them for the command line
+//! ([`mint_hs256`], [`inspect()`]). The token's
+//! bytes, the keys of the snapshot and the time come in; a [`VerifiedToken`] or a [`TokenError`] goes out.
+//!
+//! Refuses: every token it does not wholly understand. Invariants: the sender never chooses the key or the algorithm;
+//! claims are interpreted, and patterns compiled, only after the signature has verified; a token never allows more than
+//! the configuration that bounds it; the cache never changes a verdict.
+//!
+//! Built: tokens without `type` (CE), HS256 under the deployment secret. The families `pat`, `app` and `auth` are told
+//! apart and refused.
+//!
+//! Tested in `tests.rs` and beside each file.
+
+mod cache;
+mod claims;
+mod compact;
+mod form;
+mod inspect;
+mod mint;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use cache::TokenCache;
+pub use form::{TokenForm, form};
+pub use inspect::{Inspection, inspect};
+pub use mint::{MintError, MintRequest, mint_hs256};
+pub use verify::{CeBounds, TokenKeys, VerifiedToken, verify};
+
+use crate::boundary::BoundaryError;
+use crate::http::path_boundary::PatternError;
+use crate::json::JsonError;
+
+/// The permission that connecting to a tunnel needs.
+pub const CONNECT_PERMISSION: &str = "tunnels.streams.create-delete";
+
+/// Why a token does not count. The client learns none of this: the answer is 401 for all (rstream 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    TooLong,
+    /// Not three base64url parts.
+    Malformed,
+    /// A header that is not an object or has another `typ`.
+    BadHeader,
+    BadAlgorithm,
+    /// `crit`: the signer insists on something we do not know (RFC 7515 4.1.11).
+    CriticalHeader,
+    BadJson(JsonError),
+    /// A claim of the wrong type, or an unknown key where none may be.
+    BadClaims,
+    BadSignature,
+    Expired,
+    NotYetValid,
+    IssuedInFuture,
+    /// A family that this edge does not verify.
+    TypeUnsupported,
+    /// A token without `type`, and `[tokens.ce]` is absent (S4.4).
+    CeNotAllowed,
+    /// Restrictions in claims of an older schema: not enforced, so never read as unrestricted.
+    LegacyClaims,
+    /// `metadata.engine` names another edge.
+    OtherEngine,
+    BadBoundary(BoundaryError),
+    /// Patterns over the limits of one token.
+    PatternTooLarge,
+}
+
+impl TokenError {
+    /// Its stable name in logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            TokenError::TooLong => "token_too_long",
+            TokenError::Malformed => "token_malformed",
+            TokenError::BadHeader => "token_header",
+            TokenError::BadAlgorithm => "token_algorithm",
+            TokenError::CriticalHeader => "token_critical_header",
+            TokenError::BadJson(_) => "token_json",
+            TokenError::BadClaims => "token_claims",
+            TokenError::BadSignature => "token_signature",
+            TokenError::Expired => "token_expired",
+            TokenError::NotYetValid => "token_not_yet_valid",
+            TokenError::IssuedInFuture => "token_issued_in_future",
+            TokenError::TypeUnsupported => "token_type_unsupported",
+            TokenError::CeNotAllowed => "token_ce_not_allowed",
+            TokenError::LegacyClaims => "token_legacy_claims",
+            TokenError::OtherEngine => "token_other_engine",
+            TokenError::BadBoundary(_) => "token_boundary",
+            TokenError::PatternTooLarge => "token_pattern_too_large",
+        }
+    }
+
+    /// Whether the signature was ours although the token does not count now. Such a token may count later or
+    /// elsewhere, so it must not reach an upstream (S3.4).
+    pub fn signed_by_us(self) -> bool {
+        match self {
+            TokenError::Expired
+            | TokenError::NotYetValid
+            | TokenError::IssuedInFuture
+            | TokenError::CeNotAllowed
+            | TokenError::BadClaims
+            | TokenError::LegacyClaims
+            | TokenError::OtherEngine
+            | TokenError::BadBoundary(_)
+            | TokenError::PatternTooLarge => true,
+            TokenError::TooLong
+            | TokenError::Malformed
+            | TokenError::BadHeader
+            | TokenError::BadAlgorithm
+            | TokenError::CriticalHeader
+            | TokenError::BadJson(_)
+            | TokenError::BadSignature
+            | TokenError::TypeUnsupported => false,
+        }
+    }
+}
+
+impl std::fmt::Display for TokenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.reason())?;
+        if let TokenError::BadJson(error) = self {
+            write!(f, ": {error}")?;
+        }
+        if let TokenError::BadBoundary(error) = self {
+            write!(f, ": {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+impl From<JsonError> for TokenError {
+    fn from(error: JsonError) -> Self {
+        TokenError::BadJson(error)
+    }
+}
+
+impl From<BoundaryError> for TokenError {
+    fn from(error: BoundaryError) -> Self {
+        if let BoundaryError::Pattern(
+            PatternError::TooLong | PatternError::TooMany | PatternError::TooLarge,
+        ) = error
+        {
+            TokenError::PatternTooLarge
+        } else {
+            TokenError::BadBoundary(error)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use super::*;
+
+fn numbered(n: usize) -> String {
+    sign(format!(r#"{{"sub":"{n:04}"}}"#))
+}
+
+#[test]
+fn a_known_token_is_not_verified_again() {
+    let (mut cache, keys, token) = (TokenCache::new(10), keys(), numbered(1));
+    let first = cache.verify(token.as_bytes(), &keys, NOW).unwrap();
+    let second = cache.verify(token.as_bytes(), &keys, NOW).unwrap();
+    assert!(std::rc::Rc::ptr_eq(&first, &second));
+    assert_eq!((cache.hits(), cache.misses(), cache.len()), (1, 1, 1));
+}
+
+#[test]
+fn failures_are_not_remembered() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    for token in [
+        "x.y.z",
+        "",
+        &sign(r#"{"exp":1}"#),
+        &sign(r#"{"type":"pat"}"#),
+    ] {
+        assert!(cache.verify(token.as_bytes(), &keys, NOW).is_err());
+    }
+    let early = sign(format!(r#"{{"nbf":{}}}"#, NOW + 1));
+    assert!(cache.verify(early.as_bytes(), &keys, NOW).is_err());
+    assert!(cache.is_empty());
+    assert!(cache.verify(early.as_bytes(), &keys, NOW + 1).is_ok());
+}
+
+/// With the same keys and time it answers as verifying anew does.
+#[test]
+fn the_cache_changes_no_verdict() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    let payload = format!(r#"{{"iat":{NOW},"nbf":{NOW},"exp":{}}}"#, NOW + 100);
+    let token = sign(payload);
+    let moments = [
+        NOW,
+        NOW + 99,
+        NOW + 100,
+        NOW + 99,
+        NOW - 1,
+        NOW,
+        NOW + 200,
+        NOW - 301,
+        NOW,
+    ];
+    for at in moments {
+        let cached = cache.verify(token.as_bytes(), &keys, at).err();
+        assert_eq!(cached, verify(token.as_bytes(), &keys, at).err(), "{at}");
+    }
+}
+
+#[test]
+fn an_expired_token_leaves() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    let token = sign(format!(r#"{{"exp":{}}}"#, NOW + 1));
+    assert!(cache.verify(token.as_bytes(), &keys, NOW).is_ok());
+    assert_eq!(
+        cache.verify(token.as_bytes(), &keys, NOW + 1).err(),
+        Some(TokenError::Expired)
+    );
+    assert_eq!((cache.len(), cache.bytes()), (0, 0));
+}
+
+#[test]
+fn tokens_are_compared_in_full() {
+    let (mut cache, keys, token) = (TokenCache::new(10), keys(), numbered(1));
+    assert!(cache.verify(token.as_bytes(), &keys, NOW).is_ok());
+    let bytes = token.as_bytes();
+    let mut changed = bytes.to_vec();
+    *changed.last_mut().unwrap() ^= 4;
+    for other in [&bytes[1..], &bytes[..bytes.len() - 1], &changed, b""] {
+        assert!(cache.verify(other, &keys, NOW).is_err());
+    }
+}
+
+#[test]
+fn the_least_recently_used_leaves_first() {
+    let (mut cache, keys) = (TokenCache::new(2), keys());
+    let tokens: Vec<String> = (0..3).map(numbered).collect();
+    for n in [0, 1, 0, 2] {
+        cache.verify(tokens[n].as_bytes(), &keys, NOW).unwrap();
+    }
+    assert_eq!((cache.len(), cache.hits()), (2, 1));
+    cache.verify(tokens[0].as_bytes(), &keys, NOW).unwrap();
+    assert_eq!(cache.hits(), 2);
+    cache.verify(tokens[1].as_bytes(), &keys, NOW).unwrap();
+    assert_eq!(cache.hits(), 2);
+}
+
+#[test]
+fn bytes_are_bounded_and_counted_back() {
+    let keys = keys();
+    let mut one = TokenCache::new(100);
+    one.verify(numbered(0).as_bytes(), &keys, NOW).unwrap();
+    let each = one.bytes();
+    let mut cache = TokenCache::bounded(100, 3 * each);
+    for n in 0..50 {
+        cache.verify(numbered(n).as_bytes(), &keys, NOW).unwrap();
+        assert!(cache.bytes() <= 3 * each);
+    }
+    assert_eq!((cache.len(), cache.bytes()), (3, 3 * each));
+    // A token that does not fit alone is verified, and displaces nobody.
+    let large = sign(format!(r#"{{"x":"{}","sub":"y"}}"#, "x".repeat(4000)));
+    cache.verify(large.as_bytes(), &keys, NOW).unwrap();
+    assert_eq!(cache.len(), 3);
+    cache.clear();
+    assert_eq!((cache.len(), cache.bytes()), (0, 0));
+}
+
+#[test]
+fn a_cache_of_none_remembers_none() {
+    let (mut cache, keys, token) = (TokenCache::new(0), keys(), numbered(1));
+    assert!(cache.verify(token.as_bytes(), &keys, NOW).is_ok());
+    assert!(cache.verify(token.as_bytes(), &keys, NOW).is_ok());
+    assert_eq!((cache.len(), cache.misses()), (0, 2));
+}
