@@ -25,8 +25,16 @@ pub mod secret;
 
 pub mod json;
 
+pub mod runtime;
+
+pub mod listener;
+
+pub mod tls;
+
 pub mod http;
 
 pub mod token;
 
 pub mod boundary;
+
+pub mod upstream;

@@ -1,0 +1,134 @@
+//! A socket for a library that wants to do its own reads and writes, at first; memory for it afterwards.
+//!
+//! See [`crate::upstream`] for the reason. In memory it never waits: a read without bytes answers
+//! [`io::ErrorKind::WouldBlock`].
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use monoio::BufResult;
+use monoio::buf::{IoBuf, IoBufMut, IoVecBuf, IoVecBufMut};
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
+
+use super::buffer::Buffer;
+use super::socket::Socket;
+
+/// The end that the library holds.
+pub struct Link(Rc<Shared>);
+
+/// The end that we hold.
+#[derive(Clone)]
+pub struct Handle(Rc<Shared>);
+
+struct Shared {
+    socket: Socket,
+    detached: Cell<bool>,
+    /// Read from the socket, not yet taken by the library.
+    incoming: RefCell<Option<Buffer>>,
+    ended: Cell<bool>,
+    /// Written by the library, not yet to the socket.
+    outgoing: RefCell<Option<Buffer>>,
+}
+
+/// Makes both ends; the library's end works on the socket until [`Handle::detach`].
+pub fn link(socket: Socket) -> (Link, Handle) {
+    let shared = Rc::new(Shared {
+        socket,
+        detached: Cell::new(false),
+        incoming: RefCell::new(None),
+        ended: Cell::new(false),
+        outgoing: RefCell::new(None),
+    });
+    (Link(shared.clone()), Handle(shared))
+}
+
+impl Handle {
+    /// From now on the library's end works in memory alone.
+    pub fn detach(&self) {
+        self.0.detached.set(true);
+    }
+
+    pub fn socket(&self) -> &Socket {
+        &self.0.socket
+    }
+
+    /// Gives the library bytes to read; an empty buffer is the end. Answers the buffer that was there before.
+    pub fn feed(&self, buffer: Buffer) -> Option<Buffer> {
+        self.0.ended.set(buffer.is_empty());
+        self.0.incoming.borrow_mut().replace(buffer)
+    }
+
+    /// Gives the library room to write into.
+    pub fn make_room(&self, buffer: Buffer) {
+        *self.0.outgoing.borrow_mut() = Some(buffer);
+    }
+
+    /// What the library wrote into the room that it had.
+    pub fn take_written(&self) -> Option<Buffer> {
+        self.0.outgoing.borrow_mut().take()
+    }
+}
+
+impl AsyncReadRent for Link {
+    async fn read<T: IoBufMut>(&mut self, mut buf: T) -> BufResult<usize, T> {
+        if !self.0.detached.get() {
+            return self.0.socket.read_into(buf).await;
+        }
+        let mut incoming = self.0.incoming.borrow_mut();
+        let Some(from) = incoming.as_mut().filter(|from| !from.is_empty()) else {
+            let result = if self.0.ended.get() {
+                Ok(0)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            };
+            return (result, buf);
+        };
+        let count = from.len().min(buf.bytes_total());
+        // SAFETY: `buf` promises `bytes_total` writable bytes at `write_ptr`; the source is another allocation.
+        unsafe { std::ptr::copy_nonoverlapping(from.filled().as_ptr(), buf.write_ptr(), count) };
+        // SAFETY: these bytes were written just now.
+        unsafe { buf.set_init(count) };
+        from.consume(count);
+        (Ok(count), buf)
+    }
+
+    async fn readv<T: IoVecBufMut>(&mut self, buf: T) -> BufResult<usize, T> {
+        (Err(io::ErrorKind::Unsupported.into()), buf)
+    }
+}
+
+impl AsyncWriteRent for Link {
+    async fn write<T: IoBuf>(&mut self, buf: T) -> BufResult<usize, T> {
+        if !self.0.detached.get() {
+            return self.0.socket.write_from(buf).await;
+        }
+        // SAFETY: `buf` promises `bytes_init` readable bytes at `read_ptr`, and is held through the use of the slice.
+        let bytes = unsafe { std::slice::from_raw_parts(buf.read_ptr(), buf.bytes_init()) };
+        let taken = self
+            .0
+            .outgoing
+            .borrow_mut()
+            .as_mut()
+            .is_some_and(|room| room.append(bytes));
+        let result = if taken {
+            Ok(bytes.len())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        };
+        (result, buf)
+    }
+
+    async fn writev<T: IoVecBuf>(&mut self, buf_vec: T) -> BufResult<usize, T> {
+        (Err(io::ErrorKind::Unsupported.into()), buf_vec)
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        self.0.socket.shutdown_write();
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Server names and the TLS configuration of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::version::{TLS12, TLS13};
+
+/// What all cores and all configurations of one process share, so that a client may resume on any core and after any
+/// reload.
+#[derive(Clone, Debug)]
+pub struct TicketKeys(Arc<dyn ProducesTickets>);
+
+impl TicketKeys {
+    /// Makes new keys; they rotate by themselves every six hours and are accepted for twice that.
+    pub fn generate() -> Result<Self, rustls::Error> {
+        Ok(TicketKeys(rustls::crypto::ring::Ticketer::new()?))
+    }
+}
+
+/// A certificate with its key and the names it is for.
+#[derive(Debug)]
+pub struct Identity<'a> {
+    /// Leaf first.
+    pub chain: &'a [CertificateDer<'static>],
+    pub key: &'a PrivateKeyDer<'static>,
+    /// Lower case; a wildcard is `*.` and a parent.
+    pub names: &'a [String],
+}
+
+/// Finds the configuration of a server name: exact names before wildcards, the first certificate where the client
+/// names nobody.
+#[derive(Debug)]
+pub struct ServerNames {
+    exact: HashMap<Box<str>, Arc<ServerConfig>>,
+    /// By parent: `t.example.com` for `*.t.example.com`.
+    wildcard: HashMap<Box<str>, Arc<ServerConfig>>,
+    first: Arc<ServerConfig>,
+}
+
+impl ServerNames {
+    /// Builds the table. A name that several certificates have belongs to the first of them.
+    ///
+    /// Fails where a key does not fit its certificate, or where `identities` is empty.
+    pub fn new(
+        identities: &[Identity<'_>],
+        tls13_only: bool,
+        tickets: &TicketKeys,
+    ) -> Result<Self, rustls::Error> {
+        let mut exact = HashMap::new();
+        let mut wildcard = HashMap::new();
+        let mut first = None;
+        for identity in identities {
+            let config = Arc::new(server_config(identity, tls13_only, tickets)?);
+            first.get_or_insert_with(|| config.clone());
+            for name in identity.names {
+                match name.strip_prefix("*.") {
+                    Some(parent) => wildcard
+                        .entry(parent.into())
+                        .or_insert_with(|| config.clone()),
+                    None => exact
+                        .entry(name.as_str().into())
+                        .or_insert_with(|| config.clone()),
+                };
+            }
+        }
+        let first = first.ok_or_else(|| rustls::Error::General("no certificate".to_owned()))?;
+        Ok(ServerNames {
+            exact,
+            wildcard,
+            first,
+        })
+    }
+
+    /// The configuration for a name in lower case; `None` where no certificate is for it. A wildcard stands for exactly
+    /// one label (RFC 6125 6.4.3).
+    pub fn find(&self, name: Option<&str>) -> Option<&Arc<ServerConfig>> {
+        let Some(name) = name else {
+            return Some(&self.first);
+        };
+        self.exact.get(name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.wildcard.get(parent)
+        })
+    }
+}
+
+fn server_config(
+    identity: &Identity<'_>,
+    tls13_only: bool,
+    tickets: &TicketKeys,
+) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions: &[_] = if tls13_only {
+        &[&TLS13]
+    } else {
+        &[&TLS13, &TLS12]
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_single_cert(identity.chain.to_vec(), identity.key.clone_key())?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.ticketer = tickets.0.clone();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 1;
+    config.max_early_data_size = 0;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(
+        names: &[&str],
+    ) -> (CertificateDer<'static>, PrivateKeyDer<'static>, Vec<String>) {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        let made = rcgen::generate_simple_self_signed(names.clone()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        (made.cert.der().clone(), key, names)
+    }
+
+    #[test]
+    fn exact_before_wildcard_and_one_label_only() {
+        let made = [
+            certificate(&["*.t.example.com"]),
+            certificate(&["a.t.example.com", "example.org"]),
+        ];
+        let identities: Vec<_> = made
+            .iter()
+            .map(|(der, key, names)| Identity {
+                chain: std::slice::from_ref(der),
+                key,
+                names,
+            })
+            .collect();
+        let names = ServerNames::new(&identities, false, &TicketKeys::generate().unwrap()).unwrap();
+        let find = |name| names.find(name).map(Arc::as_ptr);
+        let wild = find(Some("b.t.example.com")).unwrap();
+        let exact = find(Some("example.org")).unwrap();
+        assert_ne!(wild, exact);
+        assert_eq!(find(Some("a.t.example.com")), Some(exact));
+        assert_eq!(find(None), Some(wild));
+        assert_eq!(find(Some("x.b.t.example.com")), None);
+        assert_eq!(find(Some("t.example.com")), None);
+        assert_eq!(find(Some("example.net")), None);
+    }
+}

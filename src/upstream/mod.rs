@@ -1,0 +1,156 @@
+//! Connections to upstreams: made, kept and ended on one core.
+//!
+//! Owns: the pools of a core, connecting, TLS to an upstream. Comes in: where an upstream is ([`Origin`]). Goes out: a
+//! [`Connection`] to lend buffers to. Refuses an upstream whose certificate is not for its name.
+//!
+//! Invariant: a connection goes back to the pool only after a complete answer that keeps it open, and leaves the pool
+//! only if nothing arrived on it meanwhile (S8).
+
+mod pool;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+use crate::runtime::buffer::{Buffer, BufferPool};
+use crate::runtime::deadline::{Deadline, Deadlines};
+use crate::runtime::socket::Socket;
+
+pub use pool::Pools;
+
+/// One place that requests are forwarded to. Equal origins of one process have the same `id`, before and after a
+/// reload; different ones never do (S8: tunnel, address, TLS name, trusted certificates).
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub id: usize,
+    pub address: SocketAddr,
+    pub tls: Option<OriginTls>,
+}
+
+/// How an upstream proves who it is.
+#[derive(Clone, Debug)]
+pub struct OriginTls {
+    pub config: Arc<ClientConfig>,
+    pub server_name: ServerName<'static>,
+}
+
+/// The TLS rules towards upstreams: certificates under `roots`, TLS 1.2 or 1.3, `http/1.1`.
+pub fn client_config(roots: rustls::RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    Refused,
+    Timeout,
+    Tls,
+}
+
+/// A connection to an upstream. One read and one write may be under way at the same time.
+pub struct Connection {
+    // Before `link`: a deadline must end before its socket does.
+    deadline: Deadline,
+    link: Link,
+    origin: usize,
+    reused: bool,
+}
+
+enum Link {
+    Plain(Socket),
+    Tls(Box<tls::TlsLink>),
+}
+
+impl Connection {
+    /// Connects, with the TLS handshake, within `within`.
+    pub async fn open(
+        origin: &Origin,
+        deadlines: &Rc<Deadlines>,
+        pool: &Rc<BufferPool>,
+        within: Duration,
+    ) -> Result<Self, ConnectError> {
+        let (socket, deadline) = Socket::connect(origin.address, deadlines, within)
+            .await
+            .map_err(|error| {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    ConnectError::Timeout
+                } else {
+                    ConnectError::Refused
+                }
+            })?;
+        let link = match &origin.tls {
+            None => Link::Plain(socket),
+            Some(rules) => {
+                deadline.read_within(within);
+                match tls::TlsLink::connect(socket, rules, pool.clone()).await {
+                    Ok(link) => Link::Tls(Box::new(link)),
+                    Err(_) if deadline.fired() => return Err(ConnectError::Timeout),
+                    Err(_) => return Err(ConnectError::Tls),
+                }
+            }
+        };
+        deadline.clear();
+        Ok(Connection {
+            deadline,
+            link,
+            origin: origin.id,
+            reused: false,
+        })
+    }
+
+    /// Appends what arrives to `buffer`, which must have spare room; 0 is the end.
+    pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+        match &self.link {
+            Link::Plain(socket) => socket.read(buffer).await,
+            Link::Tls(link) => link.read(buffer).await,
+        }
+    }
+
+    /// Writes all filled bytes and gives the buffer back empty; the upstream must take some every `idle`.
+    pub async fn write_all(&self, buffer: Buffer, idle: Duration) -> (io::Result<()>, Buffer) {
+        let before = || self.deadline.write_within(idle);
+        let outcome = match &self.link {
+            Link::Plain(socket) => socket.write_all(buffer, before).await,
+            Link::Tls(link) => link.write_all(buffer, before).await,
+        };
+        self.deadline.clear_write();
+        outcome
+    }
+
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Whether another request went over it before.
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Ends it now: reads and writes under way complete.
+    pub fn shutdown(&self) {
+        self.socket().shutdown();
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.socket().is_quiet()
+    }
+
+    fn socket(&self) -> &Socket {
+        match &self.link {
+            Link::Plain(socket) => socket,
+            Link::Tls(link) => link.socket(),
+        }
+    }
+}
