@@ -38,3 +38,5 @@ pub mod token;
 pub mod boundary;
 
 pub mod upstream;
+
+pub mod config;

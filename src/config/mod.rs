@@ -1,0 +1,159 @@
+//! Configuration: TOML in, [`settings::Settings`] or a list of errors out.
+//!
+//! Owns: every step from a path to checked settings. Comes in: the path of the main file and the environment. Goes
+//! out: [`Loaded`], or a [`Report`] of everything that is wrong at once, each with file, line, column and key, and
+//! what would do. What was written (`written`, joined by `gather`) and what it means (`settings`) are two types; only
+//! the second can build anything.
+//!
+//! Refuses: unknown keys (a misspelt guard is a missing guard), a tunnel without authentication that is not declared
+//! public (S10.2), names that reach the base host (S1.4), secrets that others can read and files that others can write
+//! (S10.1), an upstream that is this process itself (S8), and features that are not built, rather than ignoring them.
+//!
+//! Tested in `tests/config_errors.rs` (the exact messages), `tests/config_sources.rs` (several files, the environment,
+//! access rights) and `tests/config_reference.rs` (the files in `config/`).
+
+mod bounds;
+mod certificate;
+mod credential_file;
+pub mod environment;
+mod field;
+mod files;
+mod gather;
+mod hostname;
+mod listener;
+mod nearest;
+mod problem;
+mod process;
+mod project;
+mod reader;
+pub mod settings;
+mod tokens;
+mod tunnel;
+mod unbuilt;
+mod units;
+mod upstream;
+mod written;
+
+use std::path::Path;
+
+pub use credential_file::secret_from_file_bytes;
+pub use environment::{is_override, is_secret};
+pub use problem::{Problem, Report};
+
+use field::Field;
+use listener::Listeners;
+use problem::{Findings, Place, Source, Spot};
+use reader::Reader;
+use settings::{HttpMode, Settings};
+use tunnel::Context;
+
+/// A configuration that may be used.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads and checks the configuration at `path` with the overrides of `environment`. Binds nothing; resolves the names
+/// of upstreams, so it may wait for DNS.
+pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Report> {
+    let findings = Findings::default();
+    let main = Source::file(path, 0);
+    let root = gather::gather(&main, environment, &findings);
+    let settings = root.and_then(|root| {
+        let spot = Spot {
+            place: Place::start(&main),
+            key: String::new(),
+        };
+        understand(&Reader::new(Some(&root), spot, TABLES, &findings))
+    });
+    let warnings = findings.conclude()?;
+    match settings {
+        Some(settings) => Ok(Loaded { settings, warnings }),
+        None => Err(Report::unexplained(path)),
+    }
+}
+
+const TABLES: &[&str] = &[
+    "include",
+    "engine",
+    "cores",
+    "https",
+    "http",
+    "client_address",
+    "tokens",
+    "project",
+    "tunnel",
+    "credential",
+    "issuer",
+    "client_ca",
+    "sign_in",
+    "challenge",
+    "geoip",
+    "timeouts",
+    "limits",
+    "admin",
+    "log",
+];
+
+/// Every table in turn; a table that fails does not keep the others from being checked.
+fn understand(root: &Reader<'_>) -> Option<Settings> {
+    unbuilt::refuse_tables(root);
+    let findings = root.findings;
+    let engine = process::engine(root);
+    let cores = process::cores(root);
+    let log = process::log(root);
+    let listeners = Listeners::new(findings);
+    let https = listener::https(root, &listeners);
+    let http = listener::http(root, &listeners);
+    let admin = listener::admin(root, &listeners);
+    serves_something(root, &https, &http);
+    let projects = project::projects(root);
+    let tokens = tokens::tokens(root, projects.as_deref());
+    let tunnels = tunnel::tunnels(
+        root,
+        &Context {
+            base_host: engine.as_ref().map(|engine| engine.host.as_str()),
+            projects: projects.as_deref(),
+            tokens: &tokens,
+            certificates: https.good().map(|at| at.value.certificates.as_slice()),
+            listeners: &listeners,
+        },
+    );
+    let timeouts = bounds::timeouts(root);
+    let limits = bounds::limits(root);
+    Some(Settings {
+        engine: engine?,
+        cores: cores?,
+        https: https.optional()?.map(|at| at.value),
+        http: http.optional()?.map(|at| at.value),
+        tokens: tokens.optional()?.map(|at| at.value),
+        projects: projects?,
+        tunnels: tunnels?,
+        timeouts: timeouts?,
+        limits: limits?,
+        admin: admin.optional()?.map(|at| at.value),
+        log: log?,
+    })
+}
+
+fn serves_something(
+    root: &Reader<'_>,
+    https: &Field<settings::Https>,
+    http: &Field<settings::Http>,
+) {
+    let serves = match http {
+        Field::Good(at) => at.value.mode == HttpMode::Serve,
+        Field::Bad => true,
+        Field::Absent(_) => false,
+    };
+    if let Field::Absent(spot) = https
+        && !serves
+    {
+        root.findings.error(
+            spot,
+            "no listener would serve a tunnel: add [https], or [http] with mode = \"serve\" on a loopback address",
+        );
+    }
+}

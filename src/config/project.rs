@@ -1,0 +1,99 @@
+//! `[[project]]`: what tunnels belong to, and what the boundaries of tokens name.
+
+use super::field::{At, Field};
+use super::nearest::nearest;
+use super::problem::Findings;
+use super::reader::Reader;
+use super::settings::Project;
+use super::unbuilt::Harmless;
+use super::written::quoted;
+
+/// Every `[[project]]`. `None` if one is not usable: then nobody can say which projects there are.
+pub(super) fn projects(root: &Reader<'_>) -> Option<Vec<Project>> {
+    let known = &[
+        "id",
+        "workspace",
+        "public_access",
+        "trusted_ips",
+        "geoip",
+        "tls_min_version",
+    ];
+    let tables = root.tables("project", known)?;
+    let mut seen: Vec<At<String>> = Vec::new();
+    let mut projects = Vec::new();
+    let count = tables.len();
+    for table in tables {
+        let id = identifier(&table, "id").then(|at| {
+            let first = seen.iter().find(|first| first.value == at.value);
+            if let Some(first) = first {
+                let message = format!(
+                    "{} is already a project at {}",
+                    quoted(&at.value),
+                    first.spot.place
+                );
+                table.findings.error(&at.spot, message);
+                return None;
+            }
+            seen.push(at.clone());
+            Some(at.value.clone())
+        });
+        projects.extend(project(&table, id));
+    }
+    (projects.len() == count).then_some(projects)
+}
+
+fn project(table: &Reader<'_>, id: Field<String>) -> Option<Project> {
+    let findings: &Findings = table.findings;
+    let id = id.required(findings, "id = \"proj-1\"");
+    let workspace = identifier(table, "workspace").required(findings, "workspace = \"ws-1\"");
+    let later = ["auth-required", "forbidden"];
+    let feature = "any other access is";
+    table.only_word("public_access", "allowed", &later, feature);
+    let empty = Harmless::EmptyList;
+    table.unbuilt("trusted_ips", "rules by client address are", empty);
+    table.unbuilt("geoip", "rules by country are", empty);
+    tls_minimum_of_listener(table);
+    Some(Project {
+        id: id?.value,
+        workspace: workspace?.value,
+    })
+}
+
+/// `tls_min_version` of a project or tunnel: only what the listener asks for anyway.
+pub(super) fn tls_minimum_of_listener(table: &Reader<'_>) {
+    let feature = "a TLS minimum of one project or tunnel (https.tls_min_version is for all) is";
+    table.only_word("tls_min_version", "tls1.2", &["tls1.3"], feature);
+}
+
+fn identifier(table: &Reader<'_>, key: &str) -> Field<String> {
+    let visible = |c: char| c.is_ascii_graphic();
+    table.value(key, "1 to 128 visible ASCII characters", |node| {
+        let id = node.text()?;
+        let fits = (1..=128).contains(&id.len()) && id.chars().all(visible);
+        fits.then(|| id.to_owned())
+    })
+}
+
+/// Whether there is such a project; if not, that is reported.
+pub(super) fn exists(table: &Reader<'_>, id: &At<String>, projects: &[Project]) -> bool {
+    let missing = missing(&id.value, projects);
+    let exists = missing.is_none();
+    if let Some(message) = missing {
+        table.findings.error(&id.spot, message);
+    }
+    exists
+}
+
+/// What to say of an id that no project has.
+pub(super) fn missing(id: &str, projects: &[Project]) -> Option<String> {
+    let ids = || projects.iter().map(|project| project.id.as_str());
+    if ids().any(|known| known == id) {
+        return None;
+    }
+    let found = quoted(id);
+    let cure = match nearest(id, ids()) {
+        Some(near) => format!("did you mean {}?", quoted(near)),
+        None => format!("add a [[project]] with id = {found}"),
+    };
+    Some(format!("there is no project {found}; {cure}"))
+}

@@ -1,0 +1,194 @@
+//! What a configuration means, after every check: the only type that the rest of the process is built from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::limits::{Limits, Timeouts};
+use crate::secret::Secret;
+
+/// One checked configuration. Every name in it resolves, every file it needs was read.
+#[derive(Debug)]
+pub struct Settings {
+    pub engine: Engine,
+    pub cores: Cores,
+    pub https: Option<Https>,
+    pub http: Option<Http>,
+    pub tokens: Option<Tokens>,
+    pub projects: Vec<Project>,
+    pub tunnels: Vec<Tunnel>,
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    pub admin: Option<Admin>,
+    pub log: Log,
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    /// Base host, canonical (lower case, no final dot).
+    pub host: String,
+    /// Node name in logs and metrics; default: the base host.
+    pub name: String,
+    pub state_dir: PathBuf,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cores {
+    pub workers: Workers,
+    pub driver: Driver,
+    /// Submission entries of each ring; 256 to 32768, a power of two.
+    pub ring_entries: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One on each CPU this process may run on.
+    All,
+    /// This many, on the first CPUs this process may run on.
+    Count(usize),
+    /// One on each of these CPUs.
+    Cpus(Vec<usize>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    Auto,
+    IoUring,
+    Epoll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+#[derive(Debug)]
+pub struct Https {
+    pub listen: Vec<SocketAddr>,
+    /// The port browsers see. `None`: that of the first bound listen entry.
+    pub public_port: Option<u16>,
+    pub tls_min_version: TlsVersion,
+    /// In the order written; without SNI the first is used. Never empty.
+    pub certificates: Vec<Certificate>,
+}
+
+#[derive(Debug)]
+pub struct Certificate {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+    /// Leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+    /// DNS names of the leaf (subjectAltName), lower case; a wildcard is `*.` and a parent.
+    pub names: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Http {
+    pub listen: Vec<SocketAddr>,
+    pub mode: HttpMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpMode {
+    Redirect,
+    Serve,
+}
+
+#[derive(Debug)]
+pub struct Tokens {
+    /// At least 32 bytes.
+    pub hs256_secret: Secret,
+    /// Verified tokens that one core remembers.
+    pub cache_entries: usize,
+    /// Tokens without `type`; `None`: refused.
+    pub ce: Option<CeTokens>,
+}
+
+/// Bounds of every CE token (S4.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeTokens {
+    pub projects: Vec<String>,
+    pub permissions: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Project {
+    pub id: String,
+    pub workspace: String,
+}
+
+#[derive(Debug)]
+pub struct Tunnel {
+    /// Canonical exact name, or `*.` and a canonical parent.
+    pub hostname: String,
+    /// The id of one of `Settings::projects`.
+    pub project: String,
+    pub upstream: Upstream,
+    pub token_auth: bool,
+    pub public: bool,
+    /// `path_semicolon = "allow"` (S2).
+    pub path_semicolon_allowed: bool,
+    pub labels: Vec<(String, String)>,
+}
+
+/// Where a tunnel's requests go.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Host part of the URL as written: the name to verify in TLS unless `tls.server_name` says otherwise.
+    pub host: String,
+    pub port: u16,
+    /// Resolved at load; never empty.
+    pub addresses: Vec<SocketAddr>,
+    pub tls: Option<UpstreamTls>,
+}
+
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    pub server_name: rustls::pki_types::ServerName<'static>,
+    /// Certificates of `upstream_ca_file`; `None`: the system's roots.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
+}
+
+#[derive(Debug)]
+pub struct Admin {
+    pub listen: AdminListen,
+    /// From `bearer_token_file`.
+    pub bearer_token: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminListen {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+#[derive(Debug)]
+pub struct Log {
+    pub level: LogLevel,
+    pub access: AccessLog,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    Stdout,
+    Off,
+    File(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}

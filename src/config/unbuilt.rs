@@ -1,0 +1,79 @@
+//! Features of later versions: a guard that is not built must not be taken for one that is on.
+//!
+//! Refuses their keys, unless the value says that the feature is off, so that one file can serve several versions.
+
+use super::field::Field;
+use super::problem::Spot;
+use super::reader::Reader;
+use super::written::Node;
+
+/// Whole tables of later versions.
+pub(super) fn refuse_tables(root: &Reader<'_>) {
+    let empty = Harmless::EmptyList;
+    root.unbuilt("credential", "stored credentials are", empty);
+    root.unbuilt("issuer", "tokens of other issuers are", empty);
+    root.unbuilt("client_ca", "client certificates are", empty);
+    root.unbuilt("sign_in", "sign-in of browsers is", Harmless::Nothing);
+    root.unbuilt("challenge", "challenge mode is", Harmless::Nothing);
+    root.unbuilt("geoip", "rules by country are", Harmless::Nothing);
+    let known = &["proxy_protocol_from", "forwarded_from"];
+    if let Field::Good(at) = root.table("client_address", known) {
+        let table = at.value;
+        table.unbuilt("proxy_protocol_from", "the PROXY protocol is", empty);
+        table.unbuilt("forwarded_from", "trust in X-Forwarded-For is", empty);
+    }
+}
+
+/// A value with which a feature that is not built is off, so that it may be written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Harmless {
+    False,
+    EmptyList,
+    Zero,
+    Nothing,
+}
+
+impl Harmless {
+    fn covers(self, node: &Node) -> bool {
+        match self {
+            Harmless::False => node.boolean() == Some(false),
+            Harmless::EmptyList => node.list().is_some_and(<[Node]>::is_empty),
+            Harmless::Zero => node.integer() == Some(0),
+            Harmless::Nothing => false,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Refuses a feature of later versions, unless the value means that it is off. Says whether it was asked for.
+    pub(super) fn unbuilt(&self, key: &str, feature: &str, harmless: Harmless) -> bool {
+        let Field::Good(at) = self.look_up(key) else {
+            return false;
+        };
+        let asked_for = !harmless.covers(&at.value.node);
+        if asked_for {
+            let spot = Spot {
+                place: at.value.place.clone(),
+                key: at.spot.key,
+            };
+            let message = format!("{feature} not built yet in this version; remove it");
+            self.findings.error(&spot, message);
+        }
+        asked_for
+    }
+
+    /// A word of which there is one so far; those of later versions are told apart from mistakes.
+    pub(super) fn only_word(&self, key: &str, built: &str, later: &[&str], feature: &str) {
+        let expected = format!("\"{built}\"");
+        let is_built = self.value(key, &expected, |node| {
+            let word = node.text()?;
+            (word == built || later.contains(&word)).then(|| word == built)
+        });
+        if let Field::Good(at) = is_built
+            && !at.value
+        {
+            let message = format!("{feature} not built yet in this version; write {expected}");
+            self.findings.error(&at.spot, message);
+        }
+    }
+}

@@ -1,0 +1,901 @@
+//! What an operator reads when a configuration is wrong: exact messages, and what is refused at all.
+//!
+//! Each case changes one thing in a configuration that loads without a word. `config_sources.rs` has what several
+//! files, their access rights and the environment add.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod config_support;
+
+use config_support::{Folder, SECRET};
+
+/// Loads without a word.
+const BASE: &str = r#"[engine]
+host = "edge.example.com"
+[https]
+listen = ["127.0.0.1:0"]
+[[https.certificate]]
+cert_file = "cert.pem"
+key_file = "key.pem"
+[tokens]
+hs256_secret_file = "secret"
+[tokens.ce]
+projects = ["proj-1"]
+permissions = ["tunnels.streams.create-delete"]
+[[project]]
+id = "proj-1"
+workspace = "ws-1"
+[[tunnel]]
+hostname = "app.t.edge.example.com"
+project = "proj-1"
+upstream = "http://127.0.0.1:8080"
+token_auth = true
+"#;
+
+/// Cases with an empty line between them: `-` lines of the base give way to `+` lines, and lead to the messages after
+/// `!`. A case without messages loads without a word.
+fn check(cases: &str) {
+    let folder = Folder::new();
+    other_files(&folder);
+    assert_eq!(folder.messages(BASE, &[]), "", "the base itself");
+    for case in cases.trim().split("\n\n") {
+        let lines = |mark: char| -> String {
+            let marked = case.lines().filter_map(|line| line.strip_prefix(mark));
+            marked
+                .map(|line| format!("{}\n", line.trim_start()))
+                .collect()
+        };
+        let (from, to, messages) = (lines('-'), lines('+'), lines('!'));
+        assert!(BASE.contains(&from), "not in the base:\n{from}");
+        let text = BASE.replacen(&from, &to, 1);
+        let found = folder.messages(&text, &[]);
+        assert_eq!(found, messages.trim_end(), "{case}");
+    }
+}
+
+#[test]
+fn a_misspelt_guard_is_an_error_and_names_the_key_that_was_meant() {
+    check(
+        r#"
+- token_auth = true
++ token_auht = true
+! adit.toml:20:1: tunnel[1].token_auht: unknown key; did you mean "token_auth"? Without it this tunnel would have no authentication.
+
+- token_auth = true
++ Token-Auth = true
+! adit.toml:20:1: tunnel[1].Token-Auth: unknown key; did you mean "token_auth"? Without it this tunnel would have no authentication.
+
+- token_auth = true
++ colour = true
+! adit.toml:16:1: tunnel[1]: no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant
+! adit.toml:20:1: tunnel[1].colour: unknown key; known here: hostname, project, upstream, upstream_ca_file, upstream_server_name, token_auth, rstream_auth, mtls_auth, challenge_mode, public, authorization, identity_headers, allowed_origins, path_semicolon, trusted_ips, geoip, tls_min_version, labels
+
+- [[tunnel]]
++ [[tunel]]
+! adit.toml:16:3: tunel: unknown key; did you mean "tunnel"?
+
+- [tokens]
++ [token]
++ [tokens]
+! adit.toml:8:2: token: unknown key; did you mean "tokens"?
+
+- host = "edge.example.com"
++ hots = "edge.example.com"
+! adit.toml:2:1: engine.hots: unknown key; did you mean "host"?
+
+- [tokens]
++ [timeouts]
++ upstream_connet = "5s"
++ [tokens]
+! adit.toml:9:1: timeouts.upstream_connet: unknown key; did you mean "upstream_connect"?
+"#,
+    );
+}
+
+#[test]
+fn a_tunnel_without_authentication_must_be_declared_public() {
+    check(
+        r#"
+- token_auth = true
++ public = false
+! adit.toml:16:1: tunnel[1]: no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant
+
+- token_auth = true
++ token_auth = false
+! adit.toml:16:1: tunnel[1]: no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant
+
+- token_auth = true
++ token_auth = true
++ public = true
+! adit.toml:21:10: tunnel[1].public: contradicts token_auth = true: remove public to ask for a token, or token_auth to let everybody in
+
+- token_auth = true
++ token_auth = "yes"
+! adit.toml:20:14: tunnel[1].token_auth: expected true or false, found "yes"
+
+- [tokens]
+- hs256_secret_file = "secret"
+- [tokens.ce]
+- projects = ["proj-1"]
+- permissions = ["tunnels.streams.create-delete"]
+! adit.toml:15:14: tunnel[1].token_auth: needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and [tokens.ce]
+
+- [tokens.ce]
+- projects = ["proj-1"]
+- permissions = ["tunnels.streams.create-delete"]
+! adit.toml:17:14: tunnel[1].token_auth: no kind of token is accepted: add [tokens.ce] with projects and permissions, the one kind built in this version
+"#,
+    );
+}
+
+#[test]
+fn features_that_are_not_built_are_refused_by_name() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ rstream_auth = true
+! adit.toml:21:1: tunnel[1].rstream_auth: sign-in of browsers is not built yet in this version; remove it
+
+- token_auth = true
++ mtls_auth = true
+! adit.toml:20:1: tunnel[1].mtls_auth: client certificates are not built yet in this version; remove it
+
+- token_auth = true
++ token_auth = true
++ challenge_mode = true
++ identity_headers = true
++ allowed_origins = ["https://a.example"]
++ trusted_ips = ["10.0.0.0/8"]
++ geoip = ["DE"]
++ tls_min_version = "tls1.3"
++ authorization = "app"
+! adit.toml:21:1: tunnel[1].challenge_mode: challenge mode is not built yet in this version; remove it
+! adit.toml:22:1: tunnel[1].identity_headers: identity headers are not built yet in this version; remove it
+! adit.toml:23:1: tunnel[1].allowed_origins: origins of browsers are not built yet in this version; remove it
+! adit.toml:24:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
+! adit.toml:25:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
+! adit.toml:26:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
+! adit.toml:27:17: tunnel[1].authorization: leaving Authorization to the application is not built yet in this version; write "edge"
+
+- workspace = "ws-1"
++ workspace = "ws-1"
++ public_access = "forbidden"
++ trusted_ips = ["10.0.0.0/8"]
++ geoip = ["DE"]
++ tls_min_version = "tls1.3"
+! adit.toml:16:17: project[1].public_access: any other access is not built yet in this version; write "allowed"
+! adit.toml:17:1: project[1].trusted_ips: rules by client address are not built yet in this version; remove it
+! adit.toml:18:1: project[1].geoip: rules by country are not built yet in this version; remove it
+! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
+
+- [tokens]
++ [client_address]
++ proxy_protocol_from = ["10.0.0.0/8"]
++ forwarded_from = ["10.0.0.0/8"]
++ [[credential]]
++ id = "x"
++ [[issuer]]
++ issuer = "x"
++ [[client_ca]]
++ name = "x"
++ [sign_in]
++ provider = "builtin"
++ [challenge]
++ [geoip]
++ [tokens]
+! adit.toml:9:1: client_address.proxy_protocol_from: the PROXY protocol is not built yet in this version; remove it
+! adit.toml:10:1: client_address.forwarded_from: trust in X-Forwarded-For is not built yet in this version; remove it
+! adit.toml:11:3: credential: stored credentials are not built yet in this version; remove it
+! adit.toml:13:3: issuer: tokens of other issuers are not built yet in this version; remove it
+! adit.toml:15:3: client_ca: client certificates are not built yet in this version; remove it
+! adit.toml:17:2: sign_in: sign-in of browsers is not built yet in this version; remove it
+! adit.toml:19:2: challenge: challenge mode is not built yet in this version; remove it
+! adit.toml:20:2: geoip: rules by country are not built yet in this version; remove it
+
+- [tokens]
++ [limits]
++ failed_verifications_per_second = 500
++ expensive_verifications_per_second = 1
++ [tokens]
+! adit.toml:9:1: limits.failed_verifications_per_second: a budget of failed verifications is not built yet in this version; remove it
+! adit.toml:10:1: limits.expensive_verifications_per_second: a budget of expensive verifications is not built yet in this version; remove it
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["http://127.0.0.1:8080", "http://127.0.0.1:8081"]
+! adit.toml:19:12: tunnel[1].upstream: several upstreams are not built yet in this version; keep one
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "unix:/run/app.sock"
+! adit.toml:19:12: tunnel[1].upstream: unix: upstreams are not built yet in this version; remove it
+
+- [tokens]
++ [http]
++ listen = ["127.0.0.1:0"]
++ behind_tls_balancer = true
++ [tokens]
+! adit.toml:10:1: http.behind_tls_balancer: serving behind a TLS balancer is not built yet in this version; remove it
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ open_on_loopback = true
++ [tokens]
+! adit.toml:10:1: admin.open_on_loopback: an open status page on loopback addresses is not built yet in this version; remove it
+"#,
+    );
+}
+
+#[test]
+fn features_that_are_not_built_may_be_off() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ rstream_auth = false
++ mtls_auth = false
++ challenge_mode = false
++ public = false
++ authorization = "edge"
++ identity_headers = false
++ allowed_origins = []
++ path_semicolon = "refuse"
++ trusted_ips = []
++ geoip = []
++ tls_min_version = "tls1.2"
+
+- workspace = "ws-1"
++ workspace = "ws-1"
++ public_access = "allowed"
++ trusted_ips = []
++ geoip = []
++ tls_min_version = "tls1.2"
+
+- [tokens]
++ [client_address]
++ proxy_protocol_from = []
++ forwarded_from = []
++ [limits]
++ expensive_verifications_per_second = 0
++ [http]
++ listen = ["127.0.0.1:0"]
++ behind_tls_balancer = false
++ [tokens]
+"#,
+    );
+}
+
+#[test]
+fn engine_names_the_edge() {
+    check(
+        r#"
+- [engine]
+- host = "edge.example.com"
+! adit.toml:1:1: engine: missing; write [engine] with host = "edge.example.com"
+
+- host = "edge.example.com"
++ name = "x"
+! adit.toml:1:2: engine.host: missing; write host = "edge.example.com"
+
+- host = "edge.example.com"
++ host = "https://edge.example.com"
+! adit.toml:2:8: engine.host: "https://edge.example.com" is no host name: write the name alone, without scheme, port or path
+
+- host = "edge.example.com"
++ host = "192.0.2.1"
+! adit.toml:2:8: engine.host: "192.0.2.1" is no host name: an address is not a name
+
+- host = "edge.example.com"
++ host = 5
+! adit.toml:2:8: engine.host: expected text in quotes, found 5
+
+- host = "edge.example.com"
++ host = "edge.example.com"
++ name = "edge 1"
++ state_dir = "state"
+! adit.toml:3:8: engine.name: expected 1 to 253 of A-Z a-z 0-9 . _ -, found "edge 1"
+! adit.toml:4:13: engine.state_dir: expected a path that starts with "/", found "state"
+"#,
+    );
+}
+
+#[test]
+fn no_tunnel_reaches_the_base_host() {
+    check(
+        r#"
+- hostname = "app.t.edge.example.com"
++ hostname = "edge.example.com"
+! adit.toml:17:12: tunnel[1].hostname: "edge.example.com" covers the base host edge.example.com (engine.host), which serves the edge itself; use a name below it, such as "app.t.edge.example.com"
+
+- hostname = "app.t.edge.example.com"
++ hostname = "Example.com"
+! adit.toml:17:12: tunnel[1].hostname: "Example.com" covers the base host edge.example.com (engine.host), which serves the edge itself; use a name below it, such as "app.t.edge.example.com"
+
+- hostname = "app.t.edge.example.com"
++ hostname = "*.example.com"
+! adit.toml:17:12: tunnel[1].hostname: "*.example.com" covers the base host edge.example.com (engine.host), which serves the edge itself; use a name below it, such as "app.t.edge.example.com"
+"#,
+    );
+}
+
+#[test]
+fn tunnels_have_hosts_of_their_own() {
+    check(
+        r#"
+- hostname = "app.t.edge.example.com"
++ hostname = "app.*.example.com"
+! adit.toml:17:12: tunnel[1].hostname: "app.*.example.com" is no host of a tunnel: "*" may stand only as the whole first label of a tunnel's hostname
+
+- hostname = "app.t.edge.example.com"
++ hostname = "a_b.example.com"
+! adit.toml:17:12: tunnel[1].hostname: "a_b.example.com" is no host of a tunnel: each label has 1 to 63 letters, digits and hyphens, and no hyphen at its ends
+
+- hostname = "app.t.edge.example.com"
++ hostname = "bücher.example.com" # ü
+! adit.toml:17:12: tunnel[1].hostname: "bücher.example.com" is no host of a tunnel: write an international name in its ASCII form (xn--...)
+
+- hostname = "app.t.edge.example.com"
+! adit.toml:16:1: tunnel[1].hostname: missing; write hostname = "app.t.edge.example.com"
+
+- project = "proj-1"
++ project = "proj1"
+! adit.toml:18:11: tunnel[1].project: there is no project "proj1"; did you mean "proj-1"?
+
+- project = "proj-1"
++ project = "other"
+! adit.toml:18:11: tunnel[1].project: there is no project "other"; add a [[project]] with id = "other"
+
+- token_auth = true
++ token_auth = true
++ [[tunnel]]
++ hostname = "APP.t.edge.example.com."
++ project = "proj-1"
++ upstream = "http://127.0.0.1:8081"
++ public = true
+! adit.toml:22:12: tunnel[2].hostname: "APP.t.edge.example.com." is already a tunnel at adit.toml:17:12
+
+- token_auth = true
++ token_auth = true
++ labels = { team = 1 }
+! adit.toml:21:19: tunnel[1].labels.team: expected text in quotes, found 1
+
+- token_auth = true
++ token_auth = true
++ path_semicolon = "ignore"
+! adit.toml:21:18: tunnel[1].path_semicolon: expected "refuse" or "allow", found "ignore"
+
+- token_auth = true
++ token_auth = true
++ authorization = "none"
+! adit.toml:21:17: tunnel[1].authorization: expected "edge", found "none"
+
+- [[tunnel]]
++ [tunnel]
+! adit.toml:16:1: tunnel: expected an array of tables, [[tunnel]], found a table
+"#,
+    );
+}
+
+#[test]
+fn upstreams_are_scheme_host_and_port() {
+    check(
+        r#"
+- upstream = "http://127.0.0.1:8080"
++ upstream = "127.0.0.1:8080"
+! adit.toml:19:12: tunnel[1].upstream: an upstream starts with http:// or https://
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "http://user:canary@127.0.0.1:8080"
+! adit.toml:19:12: tunnel[1].upstream: an upstream has no user or password; the application's own credentials go into requests
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "http://127.0.0.1:8080/app"
+! adit.toml:19:12: tunnel[1].upstream: an upstream has no path or query, since requests are forwarded with their own; end it after the host and port
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "http://127.0.0.1:0"
+! adit.toml:19:12: tunnel[1].upstream: the upstream's port is no number from 1 to 65535
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "http://127.1"
+! adit.toml:19:12: tunnel[1].upstream: the upstream's host is no name, IPv4 address or [IPv6] address
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = []
+! adit.toml:19:12: tunnel[1].upstream: expected a URL such as "http://127.0.0.1:8080", found an empty list
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "http://nowhere.invalid"
+! adit.toml:19:12: tunnel[1].upstream: the name "nowhere.invalid" does not resolve; correct it, or write an address
+
+- token_auth = true
++ upstream_ca_file = "cert.pem"
++ upstream_server_name = "a.example"
++ public = true
+! adit.toml:20:20: tunnel[1].upstream_ca_file: has no effect on an http:// upstream; remove it, or write https://
+! adit.toml:21:24: tunnel[1].upstream_server_name: has no effect on an http:// upstream; remove it, or write https://
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = "https://127.0.0.1:8080"
++ upstream_ca_file = "nothing.pem"
++ upstream_server_name = "a b"
+! adit.toml:20:20: tunnel[1].upstream_ca_file: nothing.pem cannot be opened: there is no such file
+! adit.toml:21:24: tunnel[1].upstream_server_name: expected a host name or an address, found "a b"
+"#,
+    );
+}
+
+#[test]
+fn an_upstream_is_not_this_process() {
+    check(
+        r#"
+- listen = ["127.0.0.1:0"]
++ listen = ["127.0.0.1:8080"]
+! adit.toml:19:12: tunnel[1].upstream: 127.0.0.1:8080 is this process itself: https.listen[1] listens on 127.0.0.1:8080
+
+- listen = ["127.0.0.1:0"]
++ listen = ["0.0.0.0:8080"]
+! adit.toml:19:12: tunnel[1].upstream: 127.0.0.1:8080 is this process itself: https.listen[1] listens on 0.0.0.0:8080
+
+- listen = ["127.0.0.1:0"]
++ listen = ["[::]:8080"]
+! adit.toml:19:12: tunnel[1].upstream: 127.0.0.1:8080 is this process itself: https.listen[1] listens on [::]:8080
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:8080"
++ [tokens]
+! adit.toml:21:12: tunnel[1].upstream: 127.0.0.1:8080 is this process itself: admin.listen listens on 127.0.0.1:8080
+
+- listen = ["127.0.0.1:0"]
++ listen = ["127.0.0.2:8080"]
+"#,
+    );
+}
+
+#[test]
+fn listeners() {
+    check(
+        r#"
+- listen = ["127.0.0.1:0"]
++ listen = ["localhost:443", "127.0.0.1"]
+! adit.toml:4:11: https.listen[1]: expected an address and a port such as "0.0.0.0:443" or "[::]:443", found "localhost:443"
+! adit.toml:4:28: https.listen[2]: expected an address and a port such as "0.0.0.0:443" or "[::]:443", found "127.0.0.1"
+
+- listen = ["127.0.0.1:0"]
++ listen = []
+! adit.toml:4:10: https.listen: an empty list listens nowhere; write listen = ["0.0.0.0:443", "[::]:443"]
+
+- listen = ["127.0.0.1:0"]
++ listen = "127.0.0.1:443"
+! adit.toml:4:10: https.listen: expected a list, each entry an address and a port such as "0.0.0.0:443" or "[::]:443", found "127.0.0.1:443"
+
+- listen = ["127.0.0.1:0"]
++ listen = ["127.0.0.1:443", "127.0.0.1:443"]
+! adit.toml:4:28: https.listen[2]: 127.0.0.1:443 is already taken by https.listen[1] at adit.toml:4:11
+
+- listen = ["127.0.0.1:0"]
++ listen = ["127.0.0.1:0"]
++ public_port = 65536
++ tls_min_version = "tls1.1"
+! adit.toml:5:15: https.public_port: expected a whole number from 1 to 65535, found 65536
+! adit.toml:6:19: https.tls_min_version: expected "tls1.2" or "tls1.3", found "tls1.1"
+
+- [https]
+- listen = ["127.0.0.1:0"]
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
+! adit.toml:1:1: https: no listener would serve a tunnel: add [https], or [http] with mode = "serve" on a loopback address
+
+- [https]
+- listen = ["127.0.0.1:0"]
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
++ [http]
++ listen = ["127.0.0.1:0"]
+! adit.toml:1:1: https: no listener would serve a tunnel: add [https], or [http] with mode = "serve" on a loopback address
+
+- [https]
+- listen = ["127.0.0.1:0"]
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
++ [http]
++ listen = ["127.0.0.1:0", "0.0.0.0:80"]
++ mode = "serve"
+! adit.toml:4:26: http.listen[2]: mode = "serve" would take tokens in the clear on 0.0.0.0:80: listen on 127.0.0.1 or [::1], or use [https]
+
+- [https]
+- listen = ["127.0.0.1:0"]
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
++ [http]
++ listen = ["127.0.0.1:0", "[::1]:0"]
++ mode = "serve"
+
+- [tokens]
++ [http]
++ listen = ["127.0.0.1:0"]
++ mode = "proxy"
++ [tokens]
+! adit.toml:10:8: http.mode: expected "redirect" or "serve", found "proxy"
+
+- [tokens]
++ [admin]
++ listen = "0.0.0.0:9090"
++ [tokens]
+! adit.toml:9:10: admin.listen: 0.0.0.0:9090 can be reached from other machines: add bearer_token_file, or listen on 127.0.0.1
+
+- [tokens]
++ [admin]
++ listen = "0.0.0.0:9090"
++ bearer_token_file = "admin"
++ [tokens]
+
+- [tokens]
++ [admin]
++ listen = "unix:admin.sock"
++ [tokens]
+! adit.toml:9:10: admin.listen: expected an address and a port such as "127.0.0.1:9090", or "unix:/run/adit/admin.sock", found "unix:admin.sock"
+"#,
+    );
+}
+
+#[test]
+fn certificates() {
+    check(
+        r#"
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
+! adit.toml:3:2: https.certificate: missing; write [[https.certificate]] with cert_file and key_file
+
+- cert_file = "cert.pem"
++ cert_file = "nothing.pem"
+! adit.toml:6:13: https.certificate[1].cert_file: nothing.pem cannot be opened: there is no such file
+
+- cert_file = "cert.pem"
++ cert_file = "key.pem"
+! adit.toml:6:13: https.certificate[1].cert_file: key.pem has no PEM block CERTIFICATE
+
+- cert_file = "cert.pem"
++ cert_file = "broken.pem"
+! adit.toml:6:13: https.certificate[1].cert_file: block 1 of broken.pem is not a certificate
+
+- cert_file = "cert.pem"
++ cert_file = "other.pem"
+! adit.toml:7:12: https.certificate[1].key_file: this key is not that of the first certificate in other.pem
+
+- key_file = "key.pem"
++ key_file = "secret"
+! adit.toml:7:12: https.certificate[1].key_file: secret has no PEM block PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY
+
+- key_file = "key.pem"
++
+! adit.toml:5:1: https.certificate[1].key_file: missing; write key_file = "/etc/adit/tls/key.pem"
+
+- cert_file = "cert.pem"
++ cert_file = "old.pem"
+! warning: adit.toml:6:13: https.certificate[1].cert_file: old.pem expired at Dec 31 00:00:00 2020 +00:00
+
+- hostname = "app.t.edge.example.com"
++ hostname = "app.other.example"
+! warning: adit.toml:17:12: tunnel[1].hostname: no certificate covers "app.other.example", so browsers will refuse it
+"#,
+    );
+}
+
+#[test]
+fn secrets() {
+    check(
+        r#"
+- hs256_secret_file = "secret"
++ hs256_secret_file = "canary-secret-itself"
+! adit.toml:9:21: tokens.hs256_secret_file: the file named here cannot be opened: there is no such file
+
+- hs256_secret_file = "secret"
++ hs256_secret = "canary-secret-itself"
+! adit.toml:9:16: tokens.hs256_secret: a secret does not belong here; name its file in hs256_secret_file
+
+- hs256_secret_file = "secret"
++ hs256_secret_file = "admin"
+! adit.toml:9:21: tokens.hs256_secret_file: the secret has 18 bytes and needs at least 32: openssl rand -hex 32
+
+- hs256_secret_file = "secret"
++ hs256_secret_file = "."
+! adit.toml:9:21: tokens.hs256_secret_file: . is not a regular file
+
+- hs256_secret_file = "secret"
++
+! adit.toml:8:2: tokens.hs256_secret_file: missing; write hs256_secret_file = "/etc/adit/secrets/hs256"
+
+- hs256_secret_file = "secret"
++ hs256_secret_file = "open"
+! adit.toml:9:21: tokens.hs256_secret_file: open can be read by other users: chmod 600 open
+
+- key_file = "key.pem"
++ key_file = "open"
+! adit.toml:7:12: https.certificate[1].key_file: open can be read by other users: chmod 600 open
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ bearer_token_file = "open"
++ [tokens]
+! adit.toml:10:21: admin.bearer_token_file: open can be read by other users: chmod 600 open
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ bearer_token_file = "short"
++ [tokens]
+! adit.toml:10:21: admin.bearer_token_file: the token has 6 bytes and needs at least 16: openssl rand -hex 32
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ bearer_token_file = "spaced"
++ [tokens]
+! adit.toml:10:21: admin.bearer_token_file: the token has characters that cannot be sent in a header (allowed: A-Z a-z 0-9 - . _ ~ + / =): openssl rand -hex 32
+"#,
+    );
+}
+
+#[test]
+fn tokens_of_the_community_edition_are_bounded() {
+    check(
+        r#"
+- projects = ["proj-1"]
++ projects = ["proj-2"]
+! warning: adit.toml:11:13: tokens.ce.projects[1]: there is no project "proj-2"; did you mean "proj-1"?
+! warning: adit.toml:20:14: tunnel[1].token_auth: no token can pass: tokens.ce.projects does not have this tunnel's project "proj-1"
+
+- projects = ["proj-1"]
++ projects = []
+! adit.toml:11:12: tokens.ce.projects: an empty list lets no token through; fill it, or remove [tokens.ce]
+
+- projects = ["proj-1"]
+! adit.toml:10:9: tokens.ce.projects: missing; write projects = ["proj-1"]
+
+- permissions = ["tunnels.streams.create-delete"]
++ permissions = ["tunnels.tunnels.create-delete"]
+! warning: adit.toml:12:15: tokens.ce.permissions: without "tunnels.streams.create-delete" no request of such a token can pass
+
+- [[tunnel]]
+- hostname = "app.t.edge.example.com"
+- project = "proj-1"
++ [[project]]
++ id = "proj-2"
++ workspace = "ws-1"
++ [[tunnel]]
++ hostname = "app.t.edge.example.com"
++ project = "proj-2"
+! warning: adit.toml:23:14: tunnel[1].token_auth: no token can pass: tokens.ce.projects does not have this tunnel's project "proj-2"
+
+- hs256_secret_file = "secret"
++ hs256_secret_file = "secret"
++ cache_entries = 0
++ require_stored_pat = 1
+! adit.toml:10:17: tokens.cache_entries: expected a whole number from 1 to 1048576, found 0
+! adit.toml:11:22: tokens.require_stored_pat: expected true or false, found 1
+"#,
+    );
+}
+
+#[test]
+fn projects() {
+    check(
+        r#"
+- workspace = "ws-1"
++ workspace = "ws 1"
++ public_access = "maybe"
+! adit.toml:15:13: project[1].workspace: expected 1 to 128 visible ASCII characters, found "ws 1"
+! adit.toml:16:17: project[1].public_access: expected "allowed", found "maybe"
+
+- workspace = "ws-1"
++
+! adit.toml:13:1: project[1].workspace: missing; write workspace = "ws-1"
+
+- workspace = "ws-1"
++ workspace = "ws-1"
++ [[project]]
++ id = "proj-1"
++ workspace = "ws-2"
+! adit.toml:17:6: project[2].id: "proj-1" is already a project at adit.toml:14:6
+"#,
+    );
+}
+
+#[test]
+fn cores_bounds_and_log() {
+    check(
+        r#"
+- [tokens]
++ [cores]
++ count = 0
++ cpus = [0, 0, 5000]
++ driver = "kqueue"
++ ring_entries = 1000
++ [tokens]
+! adit.toml:9:9: cores.count: expected "all" or a whole number from 1 to 1024, found 0
+! adit.toml:10:15: cores.cpus[3]: expected a CPU's number from 0 to 1023, found 5000
+! adit.toml:11:10: cores.driver: expected one of "auto", "io_uring", "epoll", found "kqueue"
+! adit.toml:12:16: cores.ring_entries: expected a power of two from 256 to 32768, found 1000
+
+- [tokens]
++ [cores]
++ cpus = [0, 1, 0]
++ [tokens]
+! adit.toml:9:15: cores.cpus[3]: CPU 0 is named twice
+
+- [tokens]
++ [cores]
++ count = 2
++ cpus = [0]
++ [tokens]
+! adit.toml:9:9: cores.count: clashes with cpus, which has one worker for each CPU in it; remove one of the two
+
+- [tokens]
++ [timeouts]
++ header = 10
++ idle = "10"
++ drain = "0s"
++ body_idle = "400d"
++ [tokens]
+! adit.toml:9:10: timeouts.header: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found 10
+! adit.toml:10:8: timeouts.idle: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found "10"
+! adit.toml:11:9: timeouts.drain: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found "0s"
+! adit.toml:12:13: timeouts.body_idle: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found "400d"
+
+- [tokens]
++ [limits]
++ head_bytes = "1MiB"
++ header_fields = 0
++ target_bytes = "-1"
++ connections_per_core = 1.5
++ requests_per_connection = -1
++ body_bytes = "10 MB"
++ [tokens]
+! adit.toml:9:14: limits.head_bytes: expected a size from 1024 to 131072 bytes such as "64KiB" (B, KiB, MiB, GiB), found "1MiB"
+! adit.toml:10:17: limits.header_fields: expected a whole number from 1 to 256, found 0
+! adit.toml:11:16: limits.target_bytes: expected a size from 1 to 131072 bytes such as "64KiB" (B, KiB, MiB, GiB), found "-1"
+! adit.toml:12:24: limits.connections_per_core: expected a whole number from 1 to 1048576, found a number that is not whole
+! adit.toml:13:27: limits.requests_per_connection: expected a whole number, 0 or more, found -1
+! adit.toml:14:14: limits.body_bytes: expected a size such as "64KiB" (B, KiB, MiB, GiB), found "10 MB"
+
+- [tokens]
++ [limits]
++ head_bytes = "2KiB"
++ target_bytes = "4KiB"
++ [tokens]
+! adit.toml:10:16: limits.target_bytes: expected a size from 1 to 2048 bytes such as "64KiB" (B, KiB, MiB, GiB), found "4KiB"
+
+- [tokens]
++ [log]
++ level = "trace"
++ access = "access.log"
++ format = "xml"
++ [tokens]
+! adit.toml:9:9: log.level: expected one of "debug", "info", "warn", "error", found "trace"
+! adit.toml:10:10: log.access: expected "stdout", "off" or a file's path that starts with "/", found "access.log"
+! adit.toml:11:10: log.format: expected "json" or "text", found "xml"
+"#,
+    );
+}
+
+#[test]
+fn what_is_not_toml() {
+    check(
+        r#"
+- host = "edge.example.com"
++ host = "edge.example.com
+! adit.toml:2:25: not TOML: invalid basic string, expected `"`
+
+- host = "edge.example.com"
++ host = "edge.example.com"
++ host = "b.example.com"
+! adit.toml:3:1: host is already given at adit.toml:2:1; give it once
+
+- host = "edge.example.com"
++ host = "edge.example.com"
++ what is this
+! adit.toml:3:6: not TOML: key with no value, expected `=`
+
+- [tokens]
++ [https]
++ [tokens]
+! adit.toml:8:2: https is given twice; give it once
+
+- [[tunnel]]
+- hostname = "app.t.edge.example.com"
+- project = "proj-1"
+- upstream = "http://127.0.0.1:8080"
+- token_auth = true
++ [[tunnel]
+! adit.toml:16:10: not TOML: unclosed array table, expected `]`
+"#,
+    );
+}
+
+#[test]
+fn all_errors_at_once() {
+    check(
+        r#"
+- listen = ["127.0.0.1:0"]
+- [[https.certificate]]
+- cert_file = "cert.pem"
+- key_file = "key.pem"
++ listen = ["127.0.0.1"]
++ [[https.certificate]]
++ cert_file = "cert.pem"
++ ky_file = "key.pem"
++ [log]
++ level = 5
++ [engin]
++ [[tunnel]]
++ project = "proj-2"
+! adit.toml:4:11: https.listen[1]: expected an address and a port such as "0.0.0.0:443" or "[::]:443", found "127.0.0.1"
+! adit.toml:7:1: https.certificate[1].ky_file: unknown key; did you mean "key_file"?
+! adit.toml:9:9: log.level: expected one of "debug", "info", "warn", "error", found 5
+! adit.toml:10:2: engin: unknown key; did you mean "engine"?
+! adit.toml:11:1: tunnel[1].hostname: missing; write hostname = "app.t.edge.example.com"
+! adit.toml:11:1: tunnel[1].upstream: missing; write upstream = "http://127.0.0.1:8080"
+! adit.toml:11:1: tunnel[1]: no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant
+! adit.toml:12:11: tunnel[1].project: there is no project "proj-2"; did you mean "proj-1"?
+
+- host = "edge.example.com"
++ host =
++ state_dir = "x"
+! adit.toml:2:7: not TOML: string values must be quoted, expected literal string
+! adit.toml:3:13: engine.state_dir: expected a path that starts with "/", found "x"
+"#,
+    );
+}
+
+#[test]
+fn warnings() {
+    check(
+        r#"
+- [[tunnel]]
+- hostname = "app.t.edge.example.com"
+- project = "proj-1"
+- upstream = "http://127.0.0.1:8080"
+- token_auth = true
+! warning: adit.toml:1:1: tunnel: there is no [[tunnel]], so every request is answered with 404
+
+- token_auth = true
++ public = true
+! warning: adit.toml:20:10: tunnel[1].public: everybody may enter this tunnel
+"#,
+    );
+}
+
+/// Files that some cases name besides those of every folder.
+fn other_files(folder: &Folder) {
+    let other = rcgen::generate_simple_self_signed(["edge.example.com".to_owned()]).unwrap();
+    folder.write("other.pem", 0o644, other.cert.pem());
+    let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    folder.write("broken.pem", 0o644, block);
+    folder.write("open", 0o644, SECRET);
+    folder.write("short", 0o600, "canary");
+    folder.write("spaced", 0o600, "canary with blanks in it");
+    folder.write("old.pem", 0o644, expired(folder));
+}
+
+/// A certificate with the key of `key.pem` that is not valid any more.
+fn expired(folder: &Folder) -> String {
+    let key = std::fs::read_to_string(folder.path("key.pem")).unwrap();
+    let key = rcgen::KeyPair::from_pem(&key).unwrap();
+    let names = ["*.t.edge.example.com".to_owned()];
+    let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2020, 12, 31);
+    parameters.self_signed(&key).unwrap().pem()
+}
