@@ -33,10 +33,22 @@ pub mod tls;
 
 pub mod http;
 
+pub mod route;
+
 pub mod token;
 
 pub mod boundary;
 
+pub mod authn;
+
+pub mod authz;
+
+pub mod policy;
+
+pub mod forward;
+
 pub mod upstream;
+
+pub mod respond;
 
 pub mod config;

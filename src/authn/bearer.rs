@@ -1,0 +1,73 @@
+//! The `Authorization` field (RFC 9110 11.6.2, RFC 6750 2.1).
+
+use crate::http::field::FieldKind;
+use crate::http::request::Request;
+
+/// What the `Authorization` lines hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer<'a> {
+    Absent,
+    /// `Basic` and the like: the application's own.
+    OtherScheme,
+    /// The scheme is `Bearer`, what follows is not a token.
+    Malformed,
+    Token(&'a [u8]),
+    /// More than one line, whatever they hold.
+    Several,
+}
+
+impl<'a> Bearer<'a> {
+    pub fn read(request: Request<'a>) -> Self {
+        let mut lines = request.values(FieldKind::Authorization);
+        match (lines.next(), lines.next()) {
+            (None, _) => Bearer::Absent,
+            (Some(line), None) => Bearer::parse(line),
+            (Some(_), Some(_)) => Bearer::Several,
+        }
+    }
+
+    /// Reads one field value. The scheme is compared without case; one space or several, then one word.
+    pub fn parse(value: &'a [u8]) -> Self {
+        let scheme_ends = value
+            .iter()
+            .position(|byte| matches!(byte, b' ' | b'\t'))
+            .unwrap_or(value.len());
+        let (scheme, rest) = value.split_at(scheme_ends);
+        if !scheme.eq_ignore_ascii_case(b"bearer") {
+            return Bearer::OtherScheme;
+        }
+        let token = match rest.iter().position(|&byte| byte != b' ') {
+            Some(start) => rest.get(start..).unwrap_or_default(),
+            None => return Bearer::Malformed,
+        };
+        // More than one word, or a list, is no token whatever its parts are; everything else verification judges.
+        match memchr::memchr3(b' ', b'\t', b',', token) {
+            Some(_) => Bearer::Malformed,
+            None => Bearer::Token(token),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_token_or_a_reason() {
+        for (value, expected) in [
+            (&b"Bearer a.b.c"[..], Bearer::Token(b"a.b.c")),
+            (b"bEARER   a.b.c", Bearer::Token(b"a.b.c")),
+            (b"Bearer", Bearer::Malformed),
+            (b"Bearer ", Bearer::Malformed),
+            (b"Bearer\ta.b.c", Bearer::Malformed),
+            (b"Bearer a b", Bearer::Malformed),
+            (b"Bearer a,Bearer b", Bearer::Malformed),
+            (b"Bearer \"a\"", Bearer::Token(b"\"a\"")),
+            (b"Basic YTpi", Bearer::OtherScheme),
+            (b"Bearerx a", Bearer::OtherScheme),
+            (b"", Bearer::OtherScheme),
+        ] {
+            assert_eq!(Bearer::parse(value), expected, "{}", value.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Evidence: what a request carries that could prove who sent it.
+//!
+//! Owns: the lanes of evidence and the rules that say which one counts (S4). Comes in: a parsed request. Goes out: a
+//! token to verify, or the reason why there is none. Refuses evidence that two readers could weigh differently: several
+//! `Authorization` lines, several `rstream.token` parameters.
+
+pub mod bearer;
+pub mod query;
+
+use std::rc::Rc;
+
+use crate::http::request::Request;
+use crate::token::{TokenError, VerifiedToken};
+use bearer::Bearer;
+use query::QueryToken;
+
+/// What each lane of a request holds. Sessions, certificates and challenge cookies are lanes too; the configuration
+/// refuses every tunnel that would read them, so they are always absent here.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    pub bearer: Bearer<'a>,
+    pub query: QueryToken<'a>,
+    pub session: Cookie,
+    pub certificate: Certificate,
+    pub challenge: Cookie,
+}
+
+/// The state of a cookie lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    Absent,
+}
+
+/// The state of the certificate lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    Absent,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads every lane once. `scratch` holds a percent-encoded query token's plain form.
+    pub fn read(request: Request<'a>, scratch: &'a mut Vec<u8>) -> Self {
+        Evidence {
+            bearer: Bearer::read(request),
+            query: QueryToken::read(request.query().unwrap_or_default(), scratch),
+            session: Cookie::Absent,
+            certificate: Certificate::Absent,
+            challenge: Cookie::Absent,
+        }
+    }
+
+    /// The one token that counts, or why there is none: a bearer counts alone where there is one, good or bad; only
+    /// without it the query parameter is read (S4.1). Several parameters are refused in any case.
+    pub fn token(&self) -> Result<(&'a [u8], Carrier), Unauthenticated> {
+        if matches!(self.query, QueryToken::Several) {
+            return Err(Unauthenticated::SeveralQueryTokens);
+        }
+        match self.bearer {
+            Bearer::Token(token) => Ok((token, Carrier::Authorization)),
+            Bearer::Malformed => Err(Unauthenticated::BearerMalformed),
+            Bearer::Several => Err(Unauthenticated::SeveralAuthorizations),
+            Bearer::Absent | Bearer::OtherScheme => match self.query {
+                QueryToken::One(token) => Ok((token, Carrier::Query)),
+                QueryToken::Malformed => Err(Unauthenticated::QueryTokenMalformed),
+                QueryToken::Absent | QueryToken::Several => Err(Unauthenticated::NoToken),
+            },
+        }
+    }
+}
+
+/// Where a token was carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    Authorization,
+    Query,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// Nobody asked.
+    Anonymous,
+    Token(Rc<VerifiedToken>),
+}
+
+impl Identity {
+    /// How it was proven: a closed list for logs and metrics.
+    pub fn mechanism(&self) -> Mechanism {
+        match self {
+            Identity::Anonymous => Mechanism::None,
+            Identity::Token(_) => Mechanism::Token,
+        }
+    }
+
+    /// The name for the log; empty where there is none.
+    pub fn subject(&self) -> &str {
+        match self {
+            Identity::Anonymous => "",
+            Identity::Token(token) => token.subject(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    None,
+    Token,
+}
+
+impl Mechanism {
+    pub const ALL: [Mechanism; 2] = [Mechanism::None, Mechanism::Token];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mechanism::None => "none",
+            Mechanism::Token => "token",
+        }
+    }
+}
+
+/// Why a request proved nothing: always 401, and the client does not learn which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthenticated {
+    NoToken,
+    SeveralAuthorizations,
+    SeveralQueryTokens,
+    BearerMalformed,
+    QueryTokenMalformed,
+    Token(TokenError),
+}
+
+impl Unauthenticated {
+    /// The stable word in the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Unauthenticated::NoToken => "token_missing",
+            Unauthenticated::SeveralAuthorizations => "several_authorizations",
+            Unauthenticated::SeveralQueryTokens => "several_query_tokens",
+            Unauthenticated::BearerMalformed => "bearer_malformed",
+            Unauthenticated::QueryTokenMalformed => "query_token_malformed",
+            Unauthenticated::Token(error) => error.reason(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S4.1: a bearer alone counts where there is one; two parameters are refused in any case.
+    #[test]
+    fn which_token_counts() {
+        use Unauthenticated::*;
+        let bearers = [
+            (Bearer::Absent, None),
+            (Bearer::OtherScheme, None),
+            (Bearer::Token(b"b"), Some(Ok(Carrier::Authorization))),
+            (Bearer::Malformed, Some(Err(BearerMalformed))),
+            (Bearer::Several, Some(Err(SeveralAuthorizations))),
+        ];
+        let queries = [
+            (QueryToken::Absent, Err(NoToken)),
+            (QueryToken::One(b"q"), Ok(Carrier::Query)),
+            (QueryToken::Malformed, Err(QueryTokenMalformed)),
+            (QueryToken::Several, Err(SeveralQueryTokens)),
+        ];
+        for (bearer, by_bearer) in bearers {
+            for (query, by_query) in queries {
+                let evidence = Evidence {
+                    bearer,
+                    query,
+                    session: Cookie::Absent,
+                    certificate: Certificate::Absent,
+                    challenge: Cookie::Absent,
+                };
+                let expected = match (by_bearer, query) {
+                    (_, QueryToken::Several) => Err(SeveralQueryTokens),
+                    (Some(verdict), _) => verdict,
+                    (None, _) => by_query,
+                };
+                let found = evidence.token();
+                assert_eq!(found.map(|(_, carrier)| carrier), expected, "{evidence:?}");
+                if let Ok((token, carrier)) = found {
+                    let wanted: &[u8] = match carrier {
+                        Carrier::Authorization => b"b",
+                        Carrier::Query => b"q",
+                    };
+                    assert_eq!(token, wanted, "{evidence:?}");
+                }
+            }
+        }
+    }
+}

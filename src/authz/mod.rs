@@ -1,0 +1,233 @@
+//! Being allowed, as a value.
+//!
+//! Owns: [`Permit`], which forwarding asks for and which only this room makes, and the requirements that earn one. Comes
+//! in: a requirement, an identity, the judged path. Goes out: a permit or [`Forbidden`] with its reason. An open route
+//! earns its permit here too.
+
+use std::rc::Rc;
+
+use crate::authn::{Carrier, Identity};
+use crate::boundary::{Connect, ConnectContext};
+use crate::token::{CONNECT_PERMISSION, VerifiedToken};
+
+/// Leave to forward one request to the tunnel it was judged for. It cannot be cloned: one permit, one forwarding.
+#[derive(Debug)]
+pub struct Permit {
+    tunnel: usize,
+    identity: Identity,
+    withholds_authorization: bool,
+}
+
+impl Permit {
+    /// The tunnel's index in its policy.
+    pub fn tunnel(&self) -> usize {
+        self.tunnel
+    }
+
+    /// Who was let through.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether the `Authorization` lines hold an edge credential, which no upstream may see (S3.4).
+    pub fn withholds_authorization(&self) -> bool {
+        self.withholds_authorization
+    }
+
+    /// Spends the permit: what stays is who it was for.
+    pub fn into_identity(self) -> Identity {
+        self.identity
+    }
+}
+
+/// Why somebody known may not: always 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// The tunnel's project does not belong to the credential's owner.
+    ProjectNotOwned,
+    PermissionMissing,
+    /// No part of the boundary covers this tunnel.
+    OutsideBoundary,
+    /// The boundary covers this tunnel, and not this path.
+    PathOutsideBoundary,
+    /// A path rule applies, and the path has two readings (S2).
+    PathAmbiguous,
+}
+
+impl Forbidden {
+    /// The stable word in the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Forbidden::ProjectNotOwned => "project_not_owned",
+            Forbidden::PermissionMissing => "permission_missing",
+            Forbidden::OutsideBoundary => "outside_boundary",
+            Forbidden::PathOutsideBoundary => "path_outside_boundary",
+            Forbidden::PathAmbiguous => "path_ambiguous",
+        }
+    }
+}
+
+/// The permit of a tunnel that asks for no proof. A bearer that is one of ours all the same is withheld.
+pub fn public(tunnel: usize, withholds_authorization: bool) -> Permit {
+    Permit {
+        tunnel,
+        identity: Identity::Anonymous,
+        withholds_authorization,
+    }
+}
+
+/// The permit of a verified token: the tunnel's project is its owner's, the permission to connect is among its rights,
+/// and its boundary allows this tunnel and path (rstream 7.4).
+pub fn token(
+    tunnel: usize,
+    token: &Rc<VerifiedToken>,
+    carrier: Carrier,
+    context: &ConnectContext<'_>,
+) -> Result<Permit, Forbidden> {
+    if !token.owns_project(context.project) {
+        return Err(Forbidden::ProjectNotOwned);
+    }
+    if !token.may(CONNECT_PERMISSION) {
+        return Err(Forbidden::PermissionMissing);
+    }
+    let connect = match token.boundary() {
+        Some(boundary) => boundary.connect(context),
+        None => Connect::Allowed,
+    };
+    match connect {
+        Connect::Allowed => {
+            let withholds_authorization = carrier == Carrier::Authorization;
+            Ok(Permit {
+                tunnel,
+                identity: Identity::Token(token.clone()),
+                withholds_authorization,
+            })
+        }
+        Connect::OutsideBoundary => Err(Forbidden::OutsideBoundary),
+        Connect::PathOutsideBoundary => Err(Forbidden::PathOutsideBoundary),
+        Connect::PathAmbiguous => Err(Forbidden::PathAmbiguous),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boundary::TunnelProperties;
+    use crate::http::path::judge;
+    use crate::token::{CeBounds, MintRequest, TokenKeys, mint_hs256, verify};
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn verdict(
+        permissions: &[&str],
+        boundary: serde_json::Value,
+        project: &str,
+        path: &str,
+        carrier: Carrier,
+    ) -> Result<Permit, Forbidden> {
+        let bounds = CeBounds {
+            projects: vec!["p1".to_owned()],
+            permissions: vec![CONNECT_PERMISSION.to_owned()],
+        };
+        let keys = TokenKeys::new(SECRET, Some(bounds), "");
+        let request = MintRequest {
+            permissions: Some(permissions.iter().map(|one| one.to_string()).collect()),
+            boundary: Some(boundary),
+            issued_at: 1,
+            ..MintRequest::default()
+        };
+        let minted = mint_hs256(SECRET, &request).unwrap();
+        let verified = Rc::new(verify(minted.as_bytes(), &keys, 1).unwrap());
+        let mut scratch = Vec::new();
+        let context = ConnectContext {
+            project,
+            workspace: "",
+            tunnel: &TunnelProperties::default(),
+            path: &judge(path.as_bytes(), &mut scratch, false),
+        };
+        token(7, &verified, carrier, &context)
+    }
+
+    /// The first that fails gives the reason, whatever else would.
+    #[test]
+    fn each_requirement_refuses_with_its_own_reason_and_in_order() {
+        let connect = [CONNECT_PERMISSION];
+        let other = ["tunnels.tunnels.create-delete"];
+        let api = || {
+            serde_json::json!({ "projects": ["p1"], "scopes": { "tunnels": {
+                "connect": { "params": { "path": { "regex": "^/api" } } } } } })
+        };
+        let elsewhere = || serde_json::json!({ "projects": ["p9"] });
+        for (permissions, boundary, project, path, expected) in [
+            (&connect, api(), "p1", "/api", None),
+            (
+                &connect,
+                api(),
+                "p1",
+                "/x",
+                Some(Forbidden::PathOutsideBoundary),
+            ),
+            (
+                &connect,
+                api(),
+                "p1",
+                "/api/..",
+                Some(Forbidden::PathAmbiguous),
+            ),
+            (
+                &connect,
+                elsewhere(),
+                "p1",
+                "/api/..",
+                Some(Forbidden::OutsideBoundary),
+            ),
+            (
+                &other,
+                elsewhere(),
+                "p1",
+                "/api",
+                Some(Forbidden::PermissionMissing),
+            ),
+            (
+                &other,
+                elsewhere(),
+                "p9",
+                "/api",
+                Some(Forbidden::ProjectNotOwned),
+            ),
+            (
+                &connect,
+                elsewhere(),
+                "p9",
+                "/api",
+                Some(Forbidden::ProjectNotOwned),
+            ),
+            (
+                &connect,
+                api(),
+                "",
+                "/api",
+                Some(Forbidden::ProjectNotOwned),
+            ),
+        ] {
+            let found = verdict(permissions, boundary, project, path, Carrier::Query);
+            assert_eq!(found.as_ref().err(), expected.as_ref(), "{project} {path}");
+        }
+    }
+
+    #[test]
+    fn a_permit_is_for_one_tunnel_and_withholds_what_proved_it() {
+        let everywhere = || serde_json::json!({ "projects": ["p1"] });
+        for (carrier, withheld) in [(Carrier::Authorization, true), (Carrier::Query, false)] {
+            let permit = verdict(&[CONNECT_PERMISSION], everywhere(), "p1", "/", carrier).unwrap();
+            assert_eq!(
+                (permit.tunnel(), permit.withholds_authorization()),
+                (7, withheld)
+            );
+            assert!(matches!(permit.into_identity(), Identity::Token(_)));
+        }
+        let open = public(3, true);
+        assert_eq!((open.tunnel(), open.withholds_authorization()), (3, true));
+        assert!(matches!(open.identity(), Identity::Anonymous));
+    }
+}

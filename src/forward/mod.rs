@@ -1,0 +1,56 @@
+//! What leaves the edge: heads written anew, from the same spans that were judged.
+//!
+//! Owns: the head towards the upstream ([`request::write`], which asks for a [`crate::authz::Permit`]) and the head
+//! towards the client ([`response::write`]). Comes in: parsed heads. Goes out: bytes in a buffer, written once. Removes
+//! hop-by-hop fields, every copy of a field that only the edge may set, and every credential of the edge (S3).
+//!
+//! Invariant: path and query leave as the bytes that arrived; only our parameter is cut out.
+
+mod cookie;
+pub mod request;
+pub mod response;
+
+/// A head did not fit into its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow;
+
+/// Room for a head; remembers whether something did not fit, so that it is asked once.
+pub trait Room {
+    /// Appends all of `bytes`, or nothing and answers `false`.
+    fn append(&mut self, bytes: &[u8]) -> bool;
+}
+
+impl Room for Vec<u8> {
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        self.extend_from_slice(bytes);
+        true
+    }
+}
+
+/// Writes pieces of a head.
+struct Writer<'o, R> {
+    out: &'o mut R,
+    fits: bool,
+}
+
+impl<'o, R: Room> Writer<'o, R> {
+    fn new(out: &'o mut R) -> Self {
+        Writer { out, fits: true }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.fits = self.fits && self.out.append(bytes);
+    }
+
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.put(name);
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    fn finish(mut self) -> Result<(), Overflow> {
+        self.put(b"\r\n");
+        if self.fits { Ok(()) } else { Err(Overflow) }
+    }
+}

@@ -1,0 +1,169 @@
+//! The head towards the client.
+
+use super::{Overflow, Room, Writer, cookie};
+use crate::http::Version;
+use crate::http::body::Framing;
+use crate::http::decimal;
+use crate::http::field::{Field, FieldKind};
+use crate::http::response::Response;
+
+/// What the client is to be told beyond the upstream's own words.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The tunnel's own host, canonical.
+    pub host: &'a str,
+    /// The version the client speaks.
+    pub client: Version,
+    /// Whether the connection stays open after this answer, if its body allows it.
+    pub persistent: bool,
+    /// The request carried its token in the query: the answer must not be kept or tell its address (S5.12).
+    pub token_in_query: bool,
+}
+
+/// How the body goes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// There is none.
+    Nothing,
+    /// As many bytes as announced.
+    Length,
+    Chunked,
+    /// Until the connection closes.
+    UntilClose,
+}
+
+impl Delivery {
+    /// How a body that comes in `framing` goes to a client of `version`: one that does not know chunks gets the end of
+    /// the connection instead.
+    pub fn choose(framing: Framing, version: Version) -> Self {
+        match (framing, version) {
+            (Framing::None, _) => Delivery::Nothing,
+            (Framing::Length(_), _) => Delivery::Length,
+            (Framing::Chunked | Framing::UntilClose, Version::Http11) => Delivery::Chunked,
+            (Framing::Chunked | Framing::UntilClose, Version::Http10) => Delivery::UntilClose,
+        }
+    }
+}
+
+/// Writes a final answer's head; answers how its body goes on and whether the connection stays open after it.
+pub fn write<R: Room>(
+    response: Response<'_>,
+    terms: Terms<'_>,
+    out: &mut R,
+) -> Result<(Delivery, bool), Overflow> {
+    let delivery = Delivery::choose(response.head.framing, terms.client);
+    let persistent = terms.persistent && delivery != Delivery::UntilClose;
+    let mut writer = Writer::new(out);
+    status_line(&mut writer, response);
+    fields(&mut writer, response, terms);
+    if delivery == Delivery::Chunked {
+        writer.field(b"Transfer-Encoding", b"chunked");
+    }
+    if terms.token_in_query {
+        writer.field(b"Referrer-Policy", b"no-referrer");
+        writer.field(b"Cache-Control", b"private, no-store");
+    }
+    match (persistent, terms.client) {
+        (false, _) => writer.field(b"Connection", b"close"),
+        (true, Version::Http10) => writer.field(b"Connection", b"keep-alive"),
+        (true, Version::Http11) => {}
+    }
+    writer.finish()?;
+    Ok((delivery, persistent))
+}
+
+/// Writes an interim answer (1xx): its fields, and nothing of ours.
+pub fn write_interim<R: Room>(
+    response: Response<'_>,
+    terms: Terms<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let mut writer = Writer::new(out);
+    status_line(&mut writer, response);
+    fields(
+        &mut writer,
+        response,
+        Terms {
+            token_in_query: false,
+            ..terms
+        },
+    );
+    writer.finish()
+}
+
+fn status_line<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>) {
+    writer.put(b"HTTP/1.1 ");
+    writer.put(decimal(response.head.status.into(), &mut [0; 20]));
+    writer.put(b" ");
+    writer.put(response.head.reason.of(response.bytes));
+    writer.put(b"\r\n");
+}
+
+fn fields<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>, terms: Terms<'_>) {
+    for field in &response.head.fields {
+        if field.nominated || !passes(field, response, terms) {
+            continue;
+        }
+        let (name, value) = (
+            field.name.of(response.bytes),
+            field.value.of(response.bytes),
+        );
+        if field.kind == FieldKind::SetCookie {
+            set_cookie(writer, name, value, terms.host);
+        } else {
+            writer.field(name, value);
+        }
+    }
+}
+
+/// S5.2: tenants share a parent domain; none sets a cookie for another.
+fn set_cookie<R: Room>(writer: &mut Writer<'_, R>, name: &[u8], value: &[u8], host: &str) {
+    writer.put(name);
+    for (index, part) in cookie::without_foreign_domain(value, host).enumerate() {
+        writer.put(if index == 0 { b": " } else { b";" });
+        writer.put(part);
+    }
+    writer.put(b"\r\n");
+}
+
+fn passes(field: &Field, response: Response<'_>, terms: Terms<'_>) -> bool {
+    match field.kind {
+        // Meant for this hop alone. Trailers and upgrades are not passed on.
+        FieldKind::Connection
+        | FieldKind::KeepAlive
+        | FieldKind::ProxyConnection
+        | FieldKind::Te
+        | FieldKind::TransferEncoding
+        | FieldKind::Trailer
+        | FieldKind::Upgrade
+        | FieldKind::Http2Settings
+        | FieldKind::ProxyAuthenticate
+        | FieldKind::ProxyAuthorization => false,
+        // The edge's own words, and an invitation to reach the service around it (S5.12).
+        FieldKind::Adit | FieldKind::AltSvc => false,
+        FieldKind::SetCookie => !cookie::sets_ours(field.value.of(response.bytes)),
+        FieldKind::CacheControl => !terms.token_in_query,
+        FieldKind::Other => {
+            !(terms.token_in_query
+                && field
+                    .name
+                    .of(response.bytes)
+                    .eq_ignore_ascii_case(b"referrer-policy"))
+        }
+        // Interim answers and 204 have no body, so a length is a lie that some reader waits for (RFC 9110 8.6).
+        FieldKind::ContentLength => !matches!(response.head.status, 100..200 | 204),
+        FieldKind::Host
+        | FieldKind::Expect
+        | FieldKind::Authorization
+        | FieldKind::RstreamAuthorization
+        | FieldKind::Cookie
+        | FieldKind::Referer
+        | FieldKind::Origin
+        | FieldKind::RequestId
+        | FieldKind::Protected
+        | FieldKind::MethodOverride => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The order of judgement (rstream 7.3, S1, S4).
+
+use std::rc::Rc;
+
+use crate::authn::bearer::Bearer;
+use crate::authn::{Carrier, Evidence, Identity, Unauthenticated};
+use crate::authz;
+use crate::boundary::ConnectContext;
+use crate::clock::Now;
+use crate::http::field::FieldKind;
+use crate::http::path::{JudgedPath, judge};
+use crate::token::{self, TokenCache, TokenError, TokenForm, VerifiedToken};
+
+use super::{Decision, Facts, Guard, Policy, Refusal, Refused, Scheme, Tunnel};
+
+/// What one core remembers and works in: verified tokens, and room to decode into. It changes no verdict.
+#[derive(Debug)]
+pub struct Memory {
+    pub tokens: TokenCache,
+    path: Vec<u8>,
+    query_token: Vec<u8>,
+}
+
+impl Memory {
+    pub fn new(tokens: TokenCache) -> Self {
+        Memory {
+            tokens,
+            path: Vec::new(),
+            query_token: Vec::new(),
+        }
+    }
+}
+
+/// Judges one request.
+pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory) -> Decision {
+    let refuse = |refusal, tunnel, identity| {
+        Decision::Refuse(Refused {
+            refusal,
+            tunnel,
+            identity,
+        })
+    };
+    let (index, tunnel) = match route(policy, facts) {
+        Ok(found) => found,
+        Err(refusal) => return refuse(refusal, None, Identity::Anonymous),
+    };
+    let path = judge(
+        facts.request.path(),
+        &mut memory.path,
+        tunnel.semicolon_allowed,
+    );
+    if is_edge_path(path.decoded) {
+        return refuse(Refusal::EdgePath, Some(index), Identity::Anonymous);
+    }
+    if tunnel.guard == Guard::Public {
+        let withheld = holds_edge_credential(policy, facts, now, &mut memory.tokens);
+        return Decision::Forward(authz::public(index, withheld));
+    }
+    let evidence = Evidence::read(facts.request, &mut memory.query_token);
+    let (token, carrier) = match verify(policy, &evidence, now, &mut memory.tokens) {
+        Ok(verified) => verified,
+        Err(why) => {
+            return refuse(
+                Refusal::Unauthenticated(why),
+                Some(index),
+                Identity::Anonymous,
+            );
+        }
+    };
+    let context = connect_context(tunnel, &path);
+    match authz::token(index, &token, carrier, &context) {
+        Ok(permit) => Decision::Forward(permit),
+        Err(why) => refuse(Refusal::Forbidden(why), Some(index), Identity::Token(token)),
+    }
+}
+
+/// The token that counts, verified.
+fn verify(
+    policy: &Policy,
+    evidence: &Evidence<'_>,
+    now: Now,
+    tokens: &mut TokenCache,
+) -> Result<(Rc<VerifiedToken>, Carrier), Unauthenticated> {
+    let (token, carrier) = evidence.token()?;
+    let keys = policy
+        .keys
+        .as_ref()
+        .ok_or(Unauthenticated::Token(TokenError::CeNotAllowed))?;
+    let verified = tokens
+        .verify(token, keys, now.unix_seconds())
+        .map_err(Unauthenticated::Token)?;
+    Ok((verified, carrier))
+}
+
+/// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for.
+fn route<'p>(policy: &'p Policy, facts: &Facts<'_>) -> Result<(usize, &'p Tunnel), Refusal> {
+    let host = &facts.request.head.host;
+    match (facts.connection.scheme, facts.connection.server_name) {
+        (Scheme::Https, Some(name)) if name != host => return Err(Refusal::Misdirected),
+        (Scheme::Https | Scheme::Http, _) => {}
+    }
+    let index = *policy.routes.find(host).ok_or(Refusal::UnknownHost)?;
+    let tunnel = policy.tunnels.get(index).ok_or(Refusal::UnknownHost)?;
+    Ok((index, tunnel))
+}
+
+/// S3.4: whether an `Authorization` line that is no proof here holds a credential of ours, by its form or because it
+/// verifies. An upstream that gets such a line could use it elsewhere. A line that is not quite a bearer, or of another
+/// scheme, is searched for a token: a client's mistake in spelling must not hand it over.
+fn holds_edge_credential(
+    policy: &Policy,
+    facts: &Facts<'_>,
+    now: Now,
+    tokens: &mut TokenCache,
+) -> bool {
+    let mut is_signed = |token: &[u8]| {
+        policy.keys.as_ref().is_some_and(|keys| {
+            // One that is only expired, or not yet good, is ours as well.
+            tokens
+                .verify(token, keys, now.unix_seconds())
+                .map_or_else(TokenError::signed_by_us, |_| true)
+        })
+    };
+    let has_form = |token: &[u8]| token::form(token) == TokenForm::Ours;
+    facts
+        .request
+        .values(FieldKind::Authorization)
+        .any(|line| match Bearer::parse(line) {
+            Bearer::Token(_) | Bearer::Malformed => {
+                token_like(line).any(|part| has_form(part) || is_signed(part))
+            }
+            // By its form a host name in a `Digest` realm could be one: only a signature counts.
+            Bearer::OtherScheme => token_like(line).any(&mut is_signed),
+            Bearer::Absent | Bearer::Several => false,
+        })
+}
+
+/// The parts of a line that could be a compact token.
+fn token_like(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')))
+        .filter(|part| part.iter().filter(|byte| **byte == b'.').count() == 2)
+}
+
+fn connect_context<'a>(tunnel: &'a Tunnel, path: &'a JudgedPath<'a>) -> ConnectContext<'a> {
+    ConnectContext {
+        project: &tunnel.project,
+        workspace: &tunnel.workspace,
+        tunnel: &tunnel.properties,
+        path,
+    }
+}
+
+/// S1.4: paths that belong to the edge on every tunnel and never reach an upstream, in every spelling that decodes to
+/// them.
+fn is_edge_path(decoded: &[u8]) -> bool {
+    const OWNED: [&[u8]; 2] = [b"/.well-known/rstream", b"/.well-known/acme-challenge"];
+    OWNED.iter().any(|owned| {
+        decoded
+            .strip_prefix(*owned)
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use ring::hmac;
+
+use super::*;
+use crate::boundary::TunnelProperties;
+use crate::http::HeadLimits;
+use crate::http::host::CanonicalHost;
+use crate::http::request::{Request, RequestHead};
+use crate::policy::Connection;
+use crate::route::Routes;
+use crate::token::{CONNECT_PERMISSION, CeBounds, MintRequest, TokenKeys, mint_hs256};
+use std::time::Duration;
+
+mod credential;
+mod routing;
+mod table;
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const NOW: u64 = 1_700_000_000;
+const LIMITS: HeadLimits = HeadLimits {
+    head_bytes: 64 * 1024,
+    header_fields: 64,
+    target_bytes: 16 * 1024,
+};
+
+fn now() -> Now {
+    Now {
+        monotonic: Duration::ZERO,
+        unix: Duration::from_secs(NOW),
+    }
+}
+
+/// Two tunnels with a token, `app` in a project that tokens own and `other` in one they do not; `open` is public; and a
+/// wildcard that lies over all of them.
+fn policy() -> Policy {
+    let rows = [
+        ("app.t.example.com", "p1", Guard::Token),
+        ("open.t.example.com", "p1", Guard::Public),
+        ("other.t.example.com", "p2", Guard::Token),
+        ("*.t.example.com", "p1", Guard::Token),
+    ];
+    let mut routes = Routes::default();
+    for (index, (hostname, ..)) in rows.iter().enumerate() {
+        routes.insert(hostname, index);
+    }
+    Policy {
+        base_host: CanonicalHost::parse(b"example.com").unwrap(),
+        routes,
+        tunnels: rows
+            .iter()
+            .map(|(hostname, project, guard)| Tunnel {
+                hostname: hostname.to_string(),
+                project: project.to_string(),
+                workspace: String::new(),
+                guard: *guard,
+                semicolon_allowed: false,
+                properties: TunnelProperties::default(),
+            })
+            .collect(),
+        keys: Some(TokenKeys::new(
+            SECRET,
+            Some(CeBounds {
+                projects: vec!["p1".to_owned()],
+                permissions: vec![CONNECT_PERMISSION.to_owned()],
+            }),
+            "example.com",
+        )),
+    }
+}
+
+/// Judges a raw head that came over TLS with this server name.
+fn judge_with(
+    policy: &Policy,
+    connection: Connection<'_>,
+    head: &str,
+    memory: &mut Memory,
+) -> Decision {
+    let mut parsed = RequestHead::new();
+    parsed
+        .parse(head.as_bytes(), &LIMITS)
+        .unwrap_or_else(|error| panic!("{}: {head}", error.reason()));
+    let facts = Facts {
+        connection,
+        request: Request {
+            bytes: head.as_bytes(),
+            head: &parsed,
+        },
+    };
+    decide(policy, &facts, now(), memory)
+}
+
+fn plain() -> Connection<'static> {
+    Connection {
+        scheme: Scheme::Http,
+        server_name: None,
+        client: None,
+    }
+}
+
+fn memory() -> Memory {
+    Memory::new(TokenCache::new(16))
+}
+
+fn judged(head: &str) -> Decision {
+    judge_with(&policy(), plain(), head, &mut memory())
+}
+
+/// `forward` with what becomes of the `Authorization` lines and who it is, or status and reason.
+fn word(decision: &Decision) -> String {
+    match decision {
+        Decision::Forward(permit) => format!(
+            "forward {} {}",
+            permit.identity().mechanism().as_str(),
+            if permit.withholds_authorization() {
+                "withheld"
+            } else {
+                "kept"
+            }
+        ),
+        Decision::Refuse(refused) => {
+            format!("{} {}", refused.refusal.status(), refused.refusal.reason())
+        }
+    }
+}
+
+fn mint(request: MintRequest) -> String {
+    mint_hs256(SECRET, &request).unwrap()
+}
+
+/// A token that is good everywhere in its project.
+fn good() -> String {
+    mint(MintRequest {
+        issued_at: NOW,
+        ..MintRequest::default()
+    })
+}
+
+fn expired() -> String {
+    mint(MintRequest {
+        issued_at: NOW - 10,
+        expires_at: Some(NOW),
+        ..MintRequest::default()
+    })
+}
+
+/// Signed with another secret.
+fn forged() -> String {
+    let other = b"another secret of thirty-two byte";
+    let request = MintRequest {
+        issued_at: NOW,
+        ..MintRequest::default()
+    };
+    mint_hs256(other, &request).unwrap()
+}
+
+fn bounded(boundary: serde_json::Value) -> String {
+    mint(MintRequest {
+        issued_at: NOW,
+        boundary: Some(boundary),
+        ..MintRequest::default()
+    })
+}
+
+fn path_bounded() -> String {
+    bounded(serde_json::json!({
+        "projects": ["p1"],
+        "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": "^/api(/|$)" } } } } }
+    }))
+}
+
+/// Signs any payload, also what `mint` would not.
+fn signed(payload: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let signed = format!(
+        "{}.{}",
+        encode(br#"{"alg":"HS256"}"#),
+        encode(payload.as_bytes())
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
+    let signature = hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", encode(signature.as_ref()))
+}

@@ -1,0 +1,307 @@
+//! The decision table: every state of every lane, each row with one verdict. The table stands in
+//! `tests/decision_table.txt`, so that a change of policy shows in a diff; a second, naive reading of the rules must
+//! agree with every row.
+
+use std::fmt::Write;
+
+use super::*;
+
+/// What a lane holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Absent,
+    /// `Authorization` only: another scheme.
+    Basic,
+    Malformed,
+    Several,
+    Forged,
+    Expired,
+    Good,
+    /// Good for paths below `/api`.
+    Bounded,
+    /// Good, without the permission to connect.
+    Powerless,
+    /// Good, in another project.
+    Elsewhere,
+    /// Good, for lists only.
+    ListOnly,
+}
+
+const LANES: [Lane; 11] = [
+    Lane::Absent,
+    Lane::Basic,
+    Lane::Malformed,
+    Lane::Several,
+    Lane::Forged,
+    Lane::Expired,
+    Lane::Good,
+    Lane::Bounded,
+    Lane::Powerless,
+    Lane::Elsewhere,
+    Lane::ListOnly,
+];
+
+impl Lane {
+    fn token(self) -> String {
+        match self {
+            Lane::Absent | Lane::Basic | Lane::Malformed => String::new(),
+            Lane::Forged => forged(),
+            Lane::Expired => expired(),
+            Lane::Several | Lane::Good => good(),
+            Lane::Bounded => path_bounded(),
+            Lane::Powerless => mint(MintRequest {
+                permissions: Some(Vec::new()),
+                issued_at: NOW,
+                ..MintRequest::default()
+            }),
+            Lane::Elsewhere => bounded(serde_json::json!({ "projects": ["p9"] })),
+            Lane::ListOnly => {
+                signed(r#"{"resources":{"tunnels":{"scopes":{"tunnels":{"list":true}}}}}"#)
+            }
+        }
+    }
+
+    fn authorization(self) -> String {
+        match self {
+            Lane::Absent => String::new(),
+            Lane::Basic => "Authorization: Basic YTpi\r\n".to_owned(),
+            Lane::Malformed => "Authorization: Bearer\r\n".to_owned(),
+            Lane::Several => {
+                let line = format!("Authorization: Bearer {}\r\n", self.token());
+                format!("{line}{line}")
+            }
+            Lane::Forged
+            | Lane::Expired
+            | Lane::Good
+            | Lane::Bounded
+            | Lane::Powerless
+            | Lane::Elsewhere
+            | Lane::ListOnly => format!("Authorization: Bearer {}\r\n", self.token()),
+        }
+    }
+
+    fn query(self) -> String {
+        match self {
+            Lane::Absent | Lane::Basic => String::new(),
+            Lane::Malformed => "?rstream.token".to_owned(),
+            Lane::Several => {
+                let token = self.token();
+                format!("?rstream.token={token}&rstream.token={token}")
+            }
+            Lane::Forged
+            | Lane::Expired
+            | Lane::Good
+            | Lane::Bounded
+            | Lane::Powerless
+            | Lane::Elsewhere
+            | Lane::ListOnly => format!("?rstream.token={}", self.token()),
+        }
+    }
+}
+
+const PATHS: [&str; 3] = ["/api/x", "/private", "/api/%2e%2e/private"];
+
+fn live(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
+    let head = format!(
+        "GET {path}{} HTTP/1.1\r\nHost: {host}.t.example.com\r\n{}\r\n",
+        query.query(),
+        bearer.authorization()
+    );
+    word(&judged(&head))
+}
+
+/// The rules read once more, as plainly as they can be written.
+fn naive(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
+    if host == "open" {
+        // Whatever could be a credential of ours stays here; a token of a stranger goes through.
+        let kept = matches!(
+            bearer,
+            Lane::Absent | Lane::Basic | Lane::Malformed | Lane::Forged
+        );
+        return format!("forward none {}", if kept { "kept" } else { "withheld" });
+    }
+    if query == Lane::Several {
+        return "401 several_query_tokens".to_owned();
+    }
+    let (proof, withheld) = match bearer {
+        Lane::Absent | Lane::Basic => (query, false),
+        Lane::Malformed => return "401 bearer_malformed".to_owned(),
+        Lane::Several => return "401 several_authorizations".to_owned(),
+        Lane::Forged
+        | Lane::Expired
+        | Lane::Good
+        | Lane::Bounded
+        | Lane::Powerless
+        | Lane::Elsewhere
+        | Lane::ListOnly => (bearer, true),
+    };
+    let refusal = match proof {
+        Lane::Absent => "401 token_missing",
+        Lane::Malformed => "401 query_token_malformed",
+        Lane::Forged => "401 token_signature",
+        Lane::Expired => "401 token_expired",
+        _ if host == "other" => "403 project_not_owned",
+        Lane::Powerless => "403 permission_missing",
+        Lane::Elsewhere | Lane::ListOnly => "403 outside_boundary",
+        Lane::Bounded if path == "/private" => "403 path_outside_boundary",
+        Lane::Bounded if path != "/api/x" => "403 path_ambiguous",
+        Lane::Good | Lane::Bounded => "",
+        Lane::Basic | Lane::Several => unreachable!("answered above"),
+    };
+    if refusal.is_empty() {
+        format!(
+            "forward token {}",
+            if withheld { "withheld" } else { "kept" }
+        )
+    } else {
+        refusal.to_owned()
+    }
+}
+
+/// All rows: host, path, bearer, query.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str, Lane, Lane)> {
+    let queries = LANES.into_iter().filter(|lane| *lane != Lane::Basic);
+    let lanes: Vec<(Lane, Lane)> = queries
+        .flat_map(|query| LANES.into_iter().map(move |bearer| (bearer, query)))
+        .collect();
+    ["app", "other", "open"].into_iter().flat_map(move |host| {
+        let lanes = lanes.clone();
+        PATHS.into_iter().flat_map(move |path| {
+            lanes
+                .clone()
+                .into_iter()
+                .map(move |(bearer, query)| (host, path, bearer, query))
+        })
+    })
+}
+
+#[test]
+fn a_naive_reading_of_the_rules_agrees_with_every_row() {
+    let mut count = 0;
+    for (host, path, bearer, query) in rows() {
+        assert_eq!(
+            live(host, path, bearer, query),
+            naive(host, path, bearer, query),
+            "{host} {path} bearer {bearer:?} query {query:?}"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 3 * 3 * 11 * 10);
+}
+
+/// `ADIT_WRITE_TABLE=1` writes the file anew.
+#[test]
+fn the_table_on_file_is_the_table_in_force() {
+    let mut table = String::from(
+        "# Who gets through: one row for each state of guard, path, bearer and query parameter, with its verdict.\n\
+         # Written by a test of the policy room. `any`: the verdict is the same for every state of that column.\n\
+         # guard      bearer     query      path                 verdict\n",
+    );
+    for (guard, host) in [("token", "app"), ("token,p2", "other"), ("public", "open")] {
+        for bearer in LANES {
+            let name = |lane: Lane| format!("{lane:?}").to_lowercase();
+            let mut rows: Vec<(String, &str, String)> = Vec::new();
+            for query in LANES.into_iter().filter(|lane| *lane != Lane::Basic) {
+                let verdicts = PATHS.map(|path| (path, live(host, path, bearer, query)));
+                let same = verdicts
+                    .iter()
+                    .all(|(_, verdict)| *verdict == verdicts[0].1);
+                let shown = verdicts
+                    .into_iter()
+                    .take(if same { 1 } else { PATHS.len() });
+                rows.extend(shown.map(|(path, verdict)| {
+                    (name(query), if same { "any" } else { path }, verdict)
+                }));
+            }
+            if rows
+                .iter()
+                .all(|row| (row.1, &row.2) == ("any", &rows[0].2))
+            {
+                rows.truncate(1);
+                rows[0].0 = "any".to_owned();
+            }
+            for (query, path, verdict) in rows {
+                let bearer = name(bearer);
+                writeln!(
+                    table,
+                    "{guard:<12} {bearer:<10} {query:<10} {path:<20} {verdict}"
+                )
+                .unwrap();
+            }
+        }
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/decision_table.txt");
+    if std::env::var_os("ADIT_WRITE_TABLE").is_some() {
+        std::fs::write(file, &table).unwrap();
+    }
+    let written = std::fs::read_to_string(file).unwrap();
+    assert!(
+        written == table,
+        "policy and {file} differ; it is now:\n{table}"
+    );
+}
+
+#[test]
+fn who_was_proven_stands_in_the_refusal_and_nobody_else() {
+    for (lane, known) in [
+        (Lane::Absent, false),
+        (Lane::Forged, false),
+        (Lane::Expired, false),
+        (Lane::Powerless, true),
+        (Lane::Elsewhere, true),
+    ] {
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: app.t.example.com\r\n{}\r\n",
+            lane.authorization()
+        );
+        let Decision::Refuse(refused) = judged(&head) else {
+            panic!("{lane:?} was let through");
+        };
+        assert_eq!(refused.tunnel, Some(0), "{lane:?}");
+        assert_eq!(
+            matches!(refused.identity, Identity::Token(_)),
+            known,
+            "{lane:?}"
+        );
+    }
+}
+
+#[test]
+fn without_keys_no_token_is_good() {
+    let keyless = Policy {
+        keys: None,
+        ..policy()
+    };
+    for (lane, verdict) in [
+        (Lane::Absent, "401 token_missing"),
+        (Lane::Good, "401 token_ce_not_allowed"),
+        (Lane::Forged, "401 token_ce_not_allowed"),
+    ] {
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: app.t.example.com\r\n{}\r\n",
+            lane.authorization()
+        );
+        let decision = judge_with(&keyless, plain(), &head, &mut memory());
+        assert_eq!(word(&decision), verdict, "{lane:?}");
+    }
+}
+
+#[test]
+fn a_warm_cache_changes_no_verdict() {
+    let policy = policy();
+    let mut warm = memory();
+    for round in 0..3 {
+        for bearer in LANES {
+            let head = format!(
+                "GET /api/x HTTP/1.1\r\nHost: app.t.example.com\r\n{}\r\n",
+                bearer.authorization()
+            );
+            assert_eq!(
+                word(&judge_with(&policy, plain(), &head, &mut warm)),
+                word(&judged(&head)),
+                "{bearer:?} in round {round}"
+            );
+        }
+    }
+    assert!(warm.tokens.hits() > 0);
+}

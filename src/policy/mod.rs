@@ -1,0 +1,105 @@
+//! The policy of a moment, and [`decide()`]: who gets through.
+//!
+//! Owns: the compiled policy of one core and the order in which a request is judged. Comes in: a parsed request, what is
+//! known of its connection, the time, and the core's memory of verified tokens (which changes no verdict). Goes out: a
+//! [`Decision`]. No socket, no clock, no allocation on the warm path. `adit run`, the tests and every tool that explains
+//! a verdict call this one function.
+
+mod decide;
+pub mod refusal;
+
+use std::net::IpAddr;
+
+use crate::authn::Identity;
+use crate::authz::Permit;
+use crate::boundary::TunnelProperties;
+use crate::http::host::CanonicalHost;
+use crate::http::request::Request;
+use crate::route::Routes;
+use crate::token::TokenKeys;
+
+pub use decide::{Memory, decide};
+pub use refusal::Refusal;
+
+/// Everything that verdicts come from. Immutable; built off the data path, one copy for each core.
+#[derive(Debug)]
+pub struct Policy {
+    pub base_host: CanonicalHost,
+    /// Host to index in `tunnels`.
+    pub routes: Routes<usize>,
+    pub tunnels: Vec<Tunnel>,
+    /// `None`: no token is ever good.
+    pub keys: Option<TokenKeys>,
+}
+
+/// One published tunnel, as far as verdicts go.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// As configured: the stable name in logs and metrics.
+    pub hostname: String,
+    pub project: String,
+    pub workspace: String,
+    pub guard: Guard,
+    /// `path_semicolon = "allow"` (S2).
+    pub semicolon_allowed: bool,
+    /// What a boundary's filters may ask for.
+    pub properties: TunnelProperties,
+}
+
+/// What a tunnel asks of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing: `public = true`.
+    Public,
+    /// A token: `token_auth = true`.
+    Token,
+}
+
+/// What is known of the connection a request came on.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection<'a> {
+    pub scheme: Scheme,
+    /// The canonical TLS server name; `None` where the client sent none, or without TLS.
+    pub server_name: Option<&'a CanonicalHost>,
+    /// Mapped IPv6 addresses are given as IPv4. `None`: unknown.
+    pub client: Option<IpAddr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// All that a verdict looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub connection: Connection<'a>,
+    pub request: Request<'a>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub enum Decision {
+    Forward(Permit),
+    Refuse(Refused),
+}
+
+/// A no, and how far the request came.
+#[derive(Debug)]
+pub struct Refused {
+    pub refusal: Refusal,
+    /// The tunnel it was for, by its index in the policy, once that was found.
+    pub tunnel: Option<usize>,
+    /// Who it was, where that was proven.
+    pub identity: Identity,
+}

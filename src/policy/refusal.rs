@@ -1,0 +1,143 @@
+//! Every way a request can end without its upstream's answer.
+
+use crate::authn::Unauthenticated;
+use crate::authz::Forbidden;
+use crate::http::body::BodyError;
+use crate::http::head::HeadError;
+use crate::http::request::RequestError;
+use crate::http::response::ResponseError;
+
+/// A no, with its reason. The client learns the status; the log has the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The head is not one that all readers would read alike.
+    Head(RequestError),
+    /// The body's framing is broken.
+    Body(BodyError),
+    BodyTooLarge,
+    /// The client did not finish its head in time.
+    HeadTimeout,
+    /// The client did not go on with its body in time.
+    BodyTimeout,
+    UnknownHost,
+    /// The TLS server name and the host differ (S1.3).
+    Misdirected,
+    /// A path that the edge owns and has no page for (S1.4).
+    EdgePath,
+    Unauthenticated(Unauthenticated),
+    Forbidden(Forbidden),
+    Upstream(UpstreamFault),
+}
+
+/// What went wrong on the far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamFault {
+    /// It did not accept a connection.
+    Connect,
+    ConnectTimeout,
+    /// It is not who it should be, or does not speak TLS.
+    Tls,
+    /// It closed before the first byte of its answer.
+    Closed,
+    /// It closed within the head of its answer.
+    AnswerTruncated,
+    /// The head of its answer is not made of lines.
+    AnswerMalformed,
+    /// No answer in time.
+    Timeout,
+    /// Its answer breaks the rules (S8).
+    Answer(ResponseError),
+    AnswerBody(BodyError),
+    /// It closed within the body of its answer.
+    BodyTruncated,
+    AnswerHeadTooLong,
+    TooManyInterim,
+    /// It switched protocols, which nobody asked for.
+    SwitchedProtocols,
+}
+
+impl Refusal {
+    /// The status the client gets.
+    pub fn status(self) -> u16 {
+        match self {
+            Refusal::Head(error) => error.status(),
+            Refusal::Body(_) => 400,
+            Refusal::BodyTooLarge => 413,
+            Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
+            Refusal::UnknownHost | Refusal::EdgePath => 404,
+            Refusal::Misdirected => 421,
+            Refusal::Unauthenticated(_) => 401,
+            Refusal::Forbidden(_) => 403,
+            Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
+            Refusal::Upstream(_) => 502,
+        }
+    }
+
+    /// The stable word in the log and in metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refusal::Head(error) => error.reason(),
+            Refusal::Body(error) => error.reason(),
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::HeadTimeout => "head_timeout",
+            Refusal::BodyTimeout => "body_timeout",
+            Refusal::UnknownHost => "host_unknown",
+            Refusal::Misdirected => "sni_mismatch",
+            Refusal::EdgePath => "edge_path_unknown",
+            Refusal::Unauthenticated(why) => why.reason(),
+            Refusal::Forbidden(why) => why.reason(),
+            Refusal::Upstream(fault) => fault.reason(),
+        }
+    }
+
+    /// Whether the connection ends with the answer: the framing is in doubt, or the client is too slow to wait for.
+    pub fn closes(self) -> bool {
+        match self {
+            Refusal::Head(_) | Refusal::Body(_) | Refusal::HeadTimeout | Refusal::BodyTimeout => {
+                true
+            }
+            Refusal::BodyTooLarge => true,
+            Refusal::UnknownHost | Refusal::Misdirected | Refusal::EdgePath => false,
+            Refusal::Unauthenticated(_) | Refusal::Forbidden(_) | Refusal::Upstream(_) => false,
+        }
+    }
+}
+
+impl UpstreamFault {
+    /// Which rule an answer broke: the word that the same fault has in a request. Empty where there is no more to say.
+    pub fn detail(self) -> &'static str {
+        match self {
+            UpstreamFault::Answer(error) => error.reason(),
+            UpstreamFault::AnswerBody(error) => error.reason(),
+            UpstreamFault::AnswerMalformed => HeadError::LineEnd.reason(),
+            UpstreamFault::Connect
+            | UpstreamFault::ConnectTimeout
+            | UpstreamFault::Tls
+            | UpstreamFault::Closed
+            | UpstreamFault::AnswerTruncated
+            | UpstreamFault::Timeout
+            | UpstreamFault::BodyTruncated
+            | UpstreamFault::AnswerHeadTooLong
+            | UpstreamFault::TooManyInterim
+            | UpstreamFault::SwitchedProtocols => "",
+        }
+    }
+
+    /// The stable word in the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            UpstreamFault::Connect => "upstream_connect",
+            UpstreamFault::ConnectTimeout => "upstream_connect_timeout",
+            UpstreamFault::Tls => "upstream_tls",
+            UpstreamFault::Closed => "upstream_closed",
+            UpstreamFault::AnswerTruncated => "upstream_truncated",
+            UpstreamFault::Timeout => "upstream_timeout",
+            UpstreamFault::Answer(_) | UpstreamFault::AnswerMalformed => "upstream_malformed",
+            UpstreamFault::AnswerBody(_) => "upstream_body",
+            UpstreamFault::BodyTruncated => "upstream_body_truncated",
+            UpstreamFault::AnswerHeadTooLong => "upstream_head_too_long",
+            UpstreamFault::TooManyInterim => "upstream_interim_flood",
+            UpstreamFault::SwitchedProtocols => "upstream_switched_protocols",
+        }
+    }
+}

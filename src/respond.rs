@@ -1,0 +1,295 @@
+//! Every answer the edge writes itself: the one place a refusal becomes bytes.
+//!
+//! Owns: status, fields and body of refusals and redirects. Comes in: a refusal and what the client may know. Goes out:
+//! bytes in a buffer. The body says which status it is and nothing else: not why, and nothing of the request.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::authn::Unauthenticated;
+use crate::forward::{Overflow, Room};
+use crate::http::Version;
+use crate::http::decimal;
+use crate::http::request::Method;
+use crate::policy::Refusal;
+
+/// What an answer of ours depends on beside its status.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// `None` where the head could not be read.
+    pub method: Option<Method>,
+    pub version: Version,
+    /// Whether the connection stays open.
+    pub persistent: bool,
+    pub request_id: &'a str,
+    /// Wall clock, for `Date` (RFC 9110 6.6.1).
+    pub unix: Duration,
+    /// The request carried its token in the query (S5.12).
+    pub token_in_query: bool,
+}
+
+/// Writes a refusal.
+pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Result<(), Overflow> {
+    let mut text = Text::new(out);
+    let status = refusal.status();
+    text.head(status, reply);
+    if let Refusal::Unauthenticated(why) = refusal {
+        text.put("WWW-Authenticate: Bearer realm=\"rstream\"");
+        text.put(if why == Unauthenticated::NoToken {
+            "\r\n"
+        } else {
+            ", error=\"invalid_token\"\r\n"
+        });
+    }
+    if status == 405 {
+        text.put("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+    }
+    text.body(
+        "application/json",
+        &["{\"error\":\"", phrase(status), ".\"}"],
+        reply,
+    )
+}
+
+/// Where the redirect listener sends a request (rstream 1.3, S5.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Location<'a> {
+    /// Canonical, and one of ours.
+    pub host: &'a str,
+    /// The port browsers see; 443 is left out.
+    pub port: u16,
+    pub path: &'a [u8],
+    /// Without our parameter; empty where nothing is left.
+    pub query: &'a [u8],
+}
+
+/// Writes a permanent redirect to https: 301 for GET and HEAD, 308 where method and body must stay.
+pub fn redirect<R: Room>(
+    location: Location<'_>,
+    reply: Reply<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let status = redirect_status(reply.method);
+    let mut text = Text::new(out);
+    text.head(status, reply);
+    text.put("Location: https://");
+    text.put(location.host);
+    if location.port != 443 {
+        text.put(":");
+        text.number(location.port.into());
+    }
+    text.bytes(location.path);
+    if !location.query.is_empty() {
+        text.put("?");
+        text.bytes(location.query);
+    }
+    text.put("\r\n");
+    text.body(
+        "application/json",
+        &["{\"error\":\"", phrase(status), ".\"}"],
+        reply,
+    )
+}
+
+/// The status of a redirect for a method.
+pub fn redirect_status(method: Option<Method>) -> u16 {
+    match method {
+        Some(Method::Get | Method::Head) => 301,
+        Some(
+            Method::Post
+            | Method::Put
+            | Method::Delete
+            | Method::Options
+            | Method::Patch
+            | Method::Trace
+            | Method::Connect
+            | Method::Other,
+        )
+        | None => 308,
+    }
+}
+
+/// The interim answer that asks for a body.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The words of a status (RFC 9110 15).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+struct Text<'o, R> {
+    out: &'o mut R,
+    fits: bool,
+}
+
+impl<'o, R: Room> Text<'o, R> {
+    fn new(out: &'o mut R) -> Self {
+        Text { out, fits: true }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fits = self.fits && self.out.append(bytes);
+    }
+
+    fn put(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn number(&mut self, number: u64) {
+        self.bytes(decimal(number, &mut [0; 20]));
+    }
+
+    fn head(&mut self, status: u16, reply: Reply<'_>) {
+        self.put("HTTP/1.1 ");
+        self.number(status.into());
+        self.put(" ");
+        self.put(phrase(status));
+        self.put("\r\nDate: ");
+        self.date(reply.unix);
+        self.put("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ");
+        self.put(reply.request_id);
+        self.put("\r\nCache-Control: ");
+        self.put(if reply.token_in_query {
+            "private, no-store"
+        } else {
+            "no-store"
+        });
+        self.put("\r\n");
+        if reply.token_in_query {
+            self.put("Referrer-Policy: no-referrer\r\n");
+        }
+        match (reply.persistent, reply.version) {
+            (false, _) => self.put("Connection: close\r\n"),
+            (true, Version::Http10) => self.put("Connection: keep-alive\r\n"),
+            (true, Version::Http11) => {}
+        }
+    }
+
+    fn date(&mut self, unix: Duration) {
+        use std::fmt::Write;
+        let mut date = arrayvec::ArrayString::<32>::new();
+        // IMF-fixdate has 29 characters.
+        if write!(date, "{}", httpdate::HttpDate::from(UNIX_EPOCH + unix)).is_ok() {
+            self.put(&date);
+        }
+    }
+
+    /// Ends the head, and adds the body unless the request was a HEAD.
+    fn body(
+        mut self,
+        content_type: &str,
+        pieces: &[&str],
+        reply: Reply<'_>,
+    ) -> Result<(), Overflow> {
+        self.put("Content-Type: ");
+        self.put(content_type);
+        self.put("\r\nContent-Length: ");
+        self.number(pieces.iter().map(|piece| piece.len() as u64).sum());
+        self.put("\r\n\r\n");
+        if reply.method != Some(Method::Head) {
+            for piece in pieces {
+                self.put(piece);
+            }
+        }
+        if self.fits { Ok(()) } else { Err(Overflow) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::Forbidden;
+    use crate::token::TokenError;
+
+    fn reply(method: Method) -> Reply<'static> {
+        Reply {
+            method: Some(method),
+            version: Version::Http11,
+            persistent: true,
+            request_id: "id-1",
+            unix: Duration::from_secs(784_111_777),
+            token_in_query: false,
+        }
+    }
+
+    fn text(refused: Refusal, reply: Reply<'_>) -> String {
+        let mut out = Vec::new();
+        refusal(refused, reply, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_says_its_status_and_no_more() {
+        let answer = text(
+            Refusal::Forbidden(Forbidden::PathOutsideBoundary),
+            reply(Method::Get),
+        );
+        assert_eq!(
+            answer,
+            "HTTP/1.1 403 Forbidden\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Content-Type-Options: nosniff\r\n\
+             X-Request-Id: id-1\r\nCache-Control: no-store\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\r\n\
+             {\"error\":\"Forbidden.\"}"
+        );
+    }
+
+    #[test]
+    fn every_bad_token_gets_the_same_answer_and_none_gets_another_challenge() {
+        let bad = |error| {
+            text(
+                Refusal::Unauthenticated(Unauthenticated::Token(error)),
+                reply(Method::Get),
+            )
+        };
+        assert_eq!(bad(TokenError::Expired), bad(TokenError::BadSignature));
+        assert!(
+            bad(TokenError::Expired).contains(
+                "WWW-Authenticate: Bearer realm=\"rstream\", error=\"invalid_token\"\r\n"
+            )
+        );
+        let none = text(
+            Refusal::Unauthenticated(Unauthenticated::NoToken),
+            reply(Method::Get),
+        );
+        assert!(none.contains("WWW-Authenticate: Bearer realm=\"rstream\"\r\n"));
+    }
+
+    #[test]
+    fn head_gets_the_length_and_no_body() {
+        let answer = text(Refusal::UnknownHost, reply(Method::Head));
+        assert!(answer.contains("Content-Length: 22\r\n") && answer.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_redirect_is_absolute_and_keeps_the_method() {
+        let location = Location {
+            host: "a.example",
+            port: 8443,
+            path: b"/x%20y",
+            query: b"b=1",
+        };
+        let mut out = Vec::new();
+        redirect(location, reply(Method::Post), &mut out).unwrap();
+        let answer = String::from_utf8(out).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 308 "));
+        assert!(answer.contains("\r\nLocation: https://a.example:8443/x%20y?b=1\r\n"));
+        assert_eq!(redirect_status(Some(Method::Get)), 301);
+    }
+}
