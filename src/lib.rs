@@ -51,4 +51,8 @@ pub mod upstream;
 
 pub mod respond;
 
+pub mod telemetry;
+
+pub mod worker;
+
 pub mod config;

@@ -1,0 +1,203 @@
+//! The client's side of a connection.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use arrayvec::ArrayString;
+
+use crate::http::host::CanonicalHost;
+use crate::policy::{Connection, Scheme};
+use crate::runtime::buffer::Buffer;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::socket::{Socket, is_revoked};
+use crate::tls::stream::{HandshakeError, TlsStream};
+
+use super::core::Core;
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Https,
+    /// Plain HTTP that is served.
+    Http,
+    /// Plain HTTP that is sent to HTTPS.
+    Redirect,
+}
+
+impl Entry {
+    /// The word in the process log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Entry::Https => "https",
+            Entry::Http => "http",
+            Entry::Redirect => "redirect",
+        }
+    }
+}
+
+/// One downstream connection. One read and one write may be under way at the same time.
+pub struct Client {
+    // Before `stream`: a deadline must end before its socket does.
+    pub deadline: Deadline,
+    stream: Stream,
+    address: IpAddr,
+    address_text: ArrayString<45>,
+    end_is_answer_end: Cell<bool>,
+}
+
+enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream>),
+}
+
+/// What waiting between two requests came to.
+pub enum Waited {
+    /// The first bytes of a request.
+    Read(Buffer),
+    /// Something can be read, or the end.
+    Readable,
+    /// The client left, or stayed silent too long.
+    Ended,
+}
+
+impl Client {
+    /// Takes an accepted socket over; on a TLS listener this includes the handshake.
+    pub async fn open(
+        core: &Core,
+        socket: Socket,
+        peer: IpAddr,
+        entry: Entry,
+    ) -> Result<Self, HandshakeError> {
+        let deadline = core.deadlines.watch(socket.fd());
+        let stream = match entry {
+            Entry::Http | Entry::Redirect => Stream::Plain(socket),
+            Entry::Https => {
+                let snapshot = core.snapshot();
+                let names = snapshot
+                    .server_names
+                    .as_ref()
+                    .ok_or(HandshakeError::UnknownName)?;
+                deadline.write_within(snapshot.timeouts.tls_handshake);
+                // In a box of its own: it is large, and over before the first request.
+                let handshake = Box::pin(TlsStream::accept(socket, names, core.buffers.clone()));
+                Stream::Tls(Box::new(handshake.await?))
+            }
+        };
+        deadline.clear();
+        let address = peer.to_canonical();
+        let mut address_text = ArrayString::new();
+        // The longest address has 45 characters.
+        let _ = write!(address_text, "{address}");
+        Ok(Client {
+            deadline,
+            stream,
+            address,
+            address_text,
+            end_is_answer_end: Cell::new(false),
+        })
+    }
+
+    pub fn facts(&self) -> Connection<'_> {
+        let (scheme, server_name) = match &self.stream {
+            Stream::Plain(_) => (Scheme::Http, None),
+            Stream::Tls(stream) => (Scheme::Https, stream.server_name()),
+        };
+        Connection {
+            scheme,
+            server_name,
+            client: Some(self.address),
+        }
+    }
+
+    pub fn server_name(&self) -> Option<&CanonicalHost> {
+        self.facts().server_name
+    }
+
+    pub fn address_text(&self) -> &str {
+        &self.address_text
+    }
+
+    /// Waits between two requests.
+    ///
+    /// A connection that was just used waits with a spare buffer, if there is one, which saves asking for readiness;
+    /// soon a sweep takes it back, and it waits on with nothing, as every other connection does from the beginning.
+    pub async fn wait_idle(&self, core: &Core, within: Duration, used: bool) -> Waited {
+        self.deadline.idle_within(within);
+        let spare = if used {
+            core.buffers.take_to_wait()
+        } else {
+            None
+        };
+        if let Some(buffer) = spare {
+            let (result, buffer) = match &self.stream {
+                Stream::Plain(socket) => socket.read_revocably(buffer, &self.deadline).await,
+                Stream::Tls(stream) => stream.read_revocably(buffer, &self.deadline).await,
+            };
+            core.buffers.stop_waiting();
+            match result {
+                Ok(1..) => return Waited::Read(buffer),
+                Err(error) if is_revoked(&error) => core.buffers.give(buffer),
+                Ok(0) | Err(_) => {
+                    core.buffers.give(buffer);
+                    return Waited::Ended;
+                }
+            }
+        }
+        // An error shows again, with its reason, at the read that follows.
+        let _ = match &self.stream {
+            Stream::Plain(socket) => socket.readable().await,
+            Stream::Tls(stream) => stream.readable().await,
+        };
+        self.deadline.clear_read();
+        Waited::Readable
+    }
+
+    /// Appends what arrives to `buffer`, which must have spare room; 0 is the end. The caller sets the deadline.
+    pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+        match &self.stream {
+            Stream::Plain(socket) => socket.read(buffer).await,
+            Stream::Tls(stream) => stream.read(buffer).await,
+        }
+    }
+
+    /// Writes all filled bytes; the client must take some every `idle`.
+    pub async fn write_all(&self, buffer: Buffer, idle: Duration) -> (io::Result<()>, Buffer) {
+        let before = || self.deadline.write_within(idle);
+        let outcome = match &self.stream {
+            Stream::Plain(socket) => socket.write_all(buffer, before).await,
+            Stream::Tls(stream) => stream.write_all(buffer, before).await,
+        };
+        self.deadline.clear_write();
+        outcome
+    }
+
+    /// Ends the sending direction after everything that was written; says so in TLS.
+    pub async fn finish(&self, within: Duration) {
+        match &self.stream {
+            Stream::Plain(socket) => socket.shutdown_write(),
+            Stream::Tls(stream) => {
+                self.deadline.write_within(within);
+                stream.close().await;
+                self.deadline.clear_write();
+            }
+        }
+    }
+
+    /// The answer under way ends where the connection does: only a reset can say that it broke off.
+    pub fn end_is_answer_end(&self) {
+        self.end_is_answer_end.set(true);
+    }
+
+    /// Ends both directions at once, in the middle of whatever was being sent. Over TLS the missing `close_notify` says
+    /// that there should have been more.
+    pub fn abort(&self) {
+        match &self.stream {
+            Stream::Plain(socket) if self.end_is_answer_end.get() => socket.end_with_reset(),
+            Stream::Plain(socket) => socket.shutdown(),
+            Stream::Tls(stream) => stream.socket().shutdown(),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! One downstream connection, from its first byte to its last: the data path in order.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::authn::{Identity, query};
+use crate::http::body::Framing;
+use crate::http::request::Request;
+use crate::policy::{Decision, Facts, Refusal, decide};
+use crate::runtime::buffer::Buffer;
+use crate::runtime::socket::Socket;
+use crate::tls::stream::HandshakeError;
+
+use super::client::{Client, Entry, Waited};
+use super::core::{Core, Work};
+use super::exchange::Exchange;
+use super::head::{Arrived, NoHead, read_request};
+use super::refuse::{LINGER, linger, redirect, refuse_unread};
+use super::relay::HEADROOM;
+use super::snapshot::Snapshot;
+use super::trace::{Phase, Trace};
+
+/// What becomes of a connection after an exchange.
+pub(super) enum Next {
+    /// It goes on; the buffer may hold the beginning of the next request.
+    Request(Buffer),
+    /// It ends after what was sent; the client may still be sending.
+    Linger,
+    /// It is over.
+    Close,
+}
+
+/// Serves one accepted socket to its end.
+pub async fn serve(core: &Core, socket: Socket, peer: IpAddr, entry: Entry) {
+    // Boxed, as the other parts that a connection goes through once: they would be part of its future all along.
+    let opened = Box::pin(Client::open(core, socket, peer, entry)).await;
+    core.count(|counters| match &opened {
+        Ok(_) if entry == Entry::Https => counters.handshakes_ok += 1,
+        Ok(_) => {}
+        Err(HandshakeError::UnknownName) => counters.handshakes_unknown_name += 1,
+        Err(HandshakeError::Tls | HandshakeError::Closed) => counters.handshakes_failed += 1,
+    });
+    let Ok(client) = opened else { return };
+    let mut served = 0;
+    let mut carried: Option<Buffer> = None;
+    loop {
+        let buffer = match carried.take() {
+            Some(buffer) => buffer,
+            None if core.is_draining() => break Box::pin(client.finish(LINGER)).await,
+            None => {
+                let idle = core.snapshot().timeouts.idle;
+                match client.wait_idle(core, idle, served > 0).await {
+                    Waited::Read(buffer) => buffer,
+                    Waited::Readable => core.buffers.take(),
+                    Waited::Ended => break Box::pin(client.finish(LINGER)).await,
+                }
+            }
+        };
+        served += 1;
+        let exchange = core
+            .stage
+            .enter(|| one_request(core, &client, entry, buffer, served));
+        match exchange.await {
+            Next::Request(buffer) if buffer.is_empty() => core.buffers.give(buffer),
+            Next::Request(buffer) => carried = Some(buffer),
+            Next::Linger => break Box::pin(linger(core, &client)).await,
+            Next::Close => break,
+        }
+    }
+}
+
+/// Reads, judges and answers one request. The snapshot is taken once, when its head is there.
+async fn one_request(
+    core: &Core,
+    client: &Client,
+    entry: Entry,
+    buffer: Buffer,
+    served: u64,
+) -> Next {
+    let trace = Trace::new(core);
+    let reading = core.snapshot();
+    let (head, buffer) = read_request(core, client, &reading, buffer).await;
+    // Every head that arrives after a reload is judged by the new snapshot, however long ago its first byte came.
+    let snapshot = match &head {
+        Ok(Arrived { at_once: true, .. }) => reading,
+        Ok(_) | Err(_) => core.snapshot(),
+    };
+    let mut work = core.take_work();
+    let next = match head {
+        Ok(arrived) => {
+            judge(
+                core,
+                client,
+                entry,
+                &snapshot,
+                &mut work,
+                &trace,
+                (buffer, arrived),
+                served,
+            )
+            .await
+        }
+        Err(NoHead::Quiet) => {
+            core.buffers.give(buffer);
+            Box::pin(client.finish(LINGER)).await;
+            Next::Close
+        }
+        Err(NoHead::Gone) => {
+            core.buffers.give(buffer);
+            trace.finish(core, &snapshot, client, None, &Identity::Anonymous);
+            Next::Close
+        }
+        Err(NoHead::Refused(refusal)) => {
+            core.buffers.give(buffer);
+            refuse_unread(core, client, &snapshot, refusal, &trace).await
+        }
+    };
+    core.give_work(work);
+    next
+}
+
+/// What an exchange of one request needs to know of its surroundings.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub core: &'a Core,
+    pub client: &'a Client,
+    pub snapshot: &'a Snapshot,
+    pub trace: &'a Trace,
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where all that an exchange needs comes together"
+)]
+async fn judge(
+    core: &Core,
+    client: &Client,
+    entry: Entry,
+    snapshot: &Arc<Snapshot>,
+    work: &mut Work,
+    trace: &Trace,
+    (mut buffer, arrived): (Buffer, Arrived),
+    served: u64,
+) -> Next {
+    let place = Place {
+        core,
+        client,
+        snapshot,
+        trace,
+    };
+    let length = arrived.length;
+    let Work {
+        request: head,
+        response,
+    } = work;
+    let bytes = buffer.filled().get(..length).unwrap_or_default();
+    if let Err(error) = head.parse(bytes, &snapshot.head_limits) {
+        core.buffers.give(buffer);
+        return refuse_unread(core, client, snapshot, Refusal::Head(error), trace).await;
+    }
+    trace.enter(Phase::Decision);
+    let last = snapshot.limits.requests_per_connection;
+    let persistent = head.persistent && !core.is_draining() && (last == 0 || served < last);
+    let rest = body_start(core, &mut buffer, length, head.framing);
+    let bytes = buffer.filled().get(..length).unwrap_or_default();
+    let request = Request { bytes, head };
+    let exchange = Exchange {
+        place,
+        request,
+        persistent,
+        token_in_query: carries_token(request),
+    };
+    let decision = match entry {
+        Entry::Redirect => {
+            let (next, rest) = redirect(&exchange, rest).await;
+            trace.finish(core, snapshot, client, Some(request), &Identity::Anonymous);
+            return go_on(core, next, buffer, length, rest);
+        }
+        Entry::Https | Entry::Http => {
+            let facts = Facts {
+                connection: client.facts(),
+                request,
+            };
+            // A head that took its time is judged by the time of its end.
+            let now = if arrived.at_once {
+                trace.started
+            } else {
+                core.now()
+            };
+            decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut())
+        }
+    };
+    let (identity, keeps, rest) = match decision {
+        Decision::Forward(permit) => exchange.forward(permit, response, rest).await,
+        Decision::Refuse(refused) => {
+            trace.tunnel.set(refused.tunnel);
+            let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
+            (refused.identity, keeps, rest)
+        }
+    };
+    trace.finish(core, snapshot, client, Some(request), &identity);
+    go_on(core, keeps, buffer, length, rest)
+}
+
+/// Whether an exchange left its connection in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// The next request may follow.
+    Open,
+    Linger,
+    Closed,
+}
+
+/// Where the client's bytes behind the head are. A request with a body gets them in a buffer of its own, since the head
+/// is still needed while the body goes through; without one they stay behind the head and are the next request.
+fn body_start(core: &Core, buffer: &mut Buffer, length: usize, framing: Framing) -> Option<Buffer> {
+    if framing == Framing::None {
+        return None;
+    }
+    let behind = buffer.filled().get(length..).unwrap_or_default();
+    let mut body = if behind.len() + HEADROOM > crate::limits::BUFFER_BYTES {
+        core.buffers.take_large()
+    } else {
+        core.buffers.take()
+    };
+    body.clear_with_headroom(HEADROOM);
+    let fits = body.append(behind);
+    debug_assert!(fits, "what was read with a head fits into a buffer");
+    buffer.truncate(length);
+    Some(body)
+}
+
+fn go_on(
+    core: &Core,
+    keeps: Keeps,
+    mut buffer: Buffer,
+    length: usize,
+    rest: Option<Buffer>,
+) -> Next {
+    match keeps {
+        Keeps::Open => match rest {
+            Some(mut rest) => {
+                core.buffers.give(buffer);
+                rest.compact();
+                Next::Request(rest)
+            }
+            None => {
+                buffer.consume(length);
+                Next::Request(buffer)
+            }
+        },
+        Keeps::Linger | Keeps::Closed => {
+            core.buffers.give(buffer);
+            if let Some(rest) = rest {
+                core.buffers.give(rest);
+            }
+            if keeps == Keeps::Linger {
+                Next::Linger
+            } else {
+                Next::Close
+            }
+        }
+    }
+}
+
+fn carries_token(request: Request<'_>) -> bool {
+    request.query().is_some_and(query::present)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+
+    fn bytes_of<'a, F: Future>(_: impl FnOnce(&'a Core, Socket, IpAddr, Entry) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// An idle connection is its future, its socket and its deadline; under TLS also the session. Everything else is
+    /// borrowed for the length of an exchange.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bytes = bytes_of(serve);
+        assert!(bytes <= 1440, "{bytes}");
+    }
+}

@@ -1,0 +1,353 @@
+//! One permitted request: to its upstream, and the answer back.
+
+use crate::authn::Identity;
+use crate::authz::Permit;
+use crate::forward;
+use crate::http::body::Framing;
+use crate::http::field::FieldKind;
+use crate::http::request::{Method, Request, RequestError};
+use crate::http::response::ResponseHead;
+use crate::http::scan::ScanError;
+use crate::limits::BUFFER_BYTES;
+use crate::policy::{Refusal, refusal::UpstreamFault};
+use crate::respond;
+use crate::runtime::buffer::Buffer;
+use crate::runtime::task::both;
+use crate::upstream::{ConnectError, Connection, Origin};
+
+use super::connection::{Keeps, Place};
+use super::relay::{Answer, Signals};
+use super::trace::{EndedBy, Phase};
+
+/// One understood request and the terms it is answered under.
+#[derive(Clone, Copy)]
+pub(super) struct Exchange<'a> {
+    pub place: Place<'a>,
+    pub request: Request<'a>,
+    /// Whether client and edge both want the connection to go on.
+    pub persistent: bool,
+    /// Whether a token came in the query: the answer must not be kept or tell its address (S5.12).
+    pub token_in_query: bool,
+}
+
+/// Bytes that the edge adds to a head at the most.
+const ADDED_BYTES_MAX: usize = 1024;
+
+impl Exchange<'_> {
+    /// Forwards a request and relays its answer. `body` holds what came behind the head, where there is a body; what
+    /// lies behind its end comes back.
+    pub(super) async fn forward(
+        &self,
+        permit: Permit,
+        response: &mut ResponseHead,
+        body: Option<Buffer>,
+    ) -> (Identity, Keeps, Option<Buffer>) {
+        let Place {
+            core,
+            snapshot,
+            trace,
+            ..
+        } = self.place;
+        trace.tunnel.set(Some(permit.tunnel()));
+        let origin = snapshot.origins.get(permit.tunnel());
+        let mut head = if self.request.bytes.len() + ADDED_BYTES_MAX > BUFFER_BYTES {
+            core.buffers.take_large()
+        } else {
+            core.buffers.take()
+        };
+        let facts = self.place.client.facts();
+        let said = forward::request::Origin {
+            client: self.place.client.address_text(),
+            scheme: facts.scheme.as_str(),
+            request_id: &trace.request_id,
+        };
+        let written = forward::request::write(permit, self.request, said, &mut head);
+        let (Ok(identity), Some(origin)) = (written, origin) else {
+            core.buffers.give(head);
+            let refusal = Refusal::Head(RequestError::from(ScanError::HeadTooLong));
+            let (keeps, body) = self.refuse(refusal, body).await;
+            return (Identity::Anonymous, keeps, body);
+        };
+        let limit = snapshot.limits.body_bytes;
+        if let Framing::Length(length) = self.request.head.framing
+            && limit != 0
+            && length > limit
+        {
+            core.buffers.give(head);
+            let (keeps, body) = self.refuse(Refusal::BodyTooLarge, body).await;
+            return (identity, keeps, body);
+        }
+        let (keeps, body) = match body {
+            None => (self.without_body(origin, head, response).await, None),
+            Some(body) => {
+                let both_ways = || self.with_body(origin, head, body, response);
+                core.body_stage.enter(both_ways).await
+            }
+        };
+        (identity, keeps, body)
+    }
+
+    /// A request that is all head. Where a pooled connection turns out to have been closed before anything came back, it
+    /// is sent once more on a new one, if sending it twice does no harm (RFC 9110 9.2.2).
+    async fn without_body(
+        &self,
+        origin: &Origin,
+        mut head: Buffer,
+        response: &mut ResponseHead,
+    ) -> Keeps {
+        let Place {
+            core,
+            snapshot,
+            trace,
+            ..
+        } = self.place;
+        let length = head.len();
+        let mut retried = false;
+        loop {
+            let upstream = match self.connect(origin, retried).await {
+                Ok(upstream) => upstream,
+                Err(refusal) => break self.refuse(refusal, None).await.0,
+            };
+            trace.enter(Phase::Request);
+            let (sent, returned) = upstream
+                .write_all(head, snapshot.timeouts.upstream_response)
+                .await;
+            head = returned;
+            let signals = Signals::new(true);
+            let answer = match sent {
+                Ok(()) => self.answer(&upstream, response, &signals).await,
+                Err(_) if upstream.deadline().fired() => Answer::Fault(UpstreamFault::Timeout),
+                Err(_) => Answer::Fault(UpstreamFault::Closed),
+            };
+            if matches!(answer, Answer::Fault(UpstreamFault::Closed))
+                && upstream.reused()
+                && !retried
+                && is_idempotent(self.request.head.method)
+            {
+                retried = true;
+                head.restore(length);
+                core.count(|counters| counters.upstream_retries += 1);
+                continue;
+            }
+            core.buffers.give(head);
+            break self.conclude(upstream, answer, &signals, None).await.0;
+        }
+    }
+
+    /// A request whose body follows: it is sent while the answer is awaited, so an upstream may answer early.
+    async fn with_body(
+        &self,
+        origin: &Origin,
+        head: Buffer,
+        body: Buffer,
+        response: &mut ResponseHead,
+    ) -> (Keeps, Option<Buffer>) {
+        let Place {
+            core,
+            client,
+            snapshot,
+            trace,
+        } = self.place;
+        let upstream = match self.connect(origin, false).await {
+            Ok(upstream) => upstream,
+            Err(refusal) => {
+                core.buffers.give(head);
+                return self.refuse(refusal, Some(body)).await;
+            }
+        };
+        trace.enter(Phase::Request);
+        if self.waits_for_continue(Some(&body)) {
+            let mut out = core.buffers.take();
+            let fits = out.append(respond::CONTINUE);
+            debug_assert!(fits, "an interim answer is far smaller than a buffer");
+            let (sent, out) = client
+                .write_all(out, snapshot.timeouts.client_write_idle)
+                .await;
+            core.buffers.give(out);
+            if sent.is_err() {
+                return (Keeps::Closed, Some(body));
+            }
+        }
+        let signals = Signals::new(false);
+        let upload = self.upload(&upstream, head, body, &signals);
+        let answer = self.answer(&upstream, response, &signals);
+        let (rest, answer) = both(upload, answer).await;
+        self.conclude(upstream, answer, &signals, rest).await
+    }
+
+    /// A pooled connection, or a new one where `fresh` is asked for or none is there.
+    async fn connect(&self, origin: &Origin, fresh: bool) -> Result<Connection, Refusal> {
+        let Place {
+            core,
+            snapshot,
+            trace,
+            ..
+        } = self.place;
+        if !fresh && let Some(upstream) = core.pools.take(origin.id) {
+            core.count(|counters| counters.upstream_reused += 1);
+            return Ok(upstream);
+        }
+        trace.enter(Phase::Connect);
+        core.count(|counters| counters.upstream_connects += 1);
+        // Boxed: connecting is rare, and its state would be part of every connection's future.
+        let within = snapshot.timeouts.upstream_connect;
+        let opened = Box::pin(Connection::open(
+            origin,
+            &core.deadlines,
+            &core.buffers,
+            within,
+        ))
+        .await;
+        opened.map_err(|error| {
+            core.count(|counters| counters.upstream_connect_failures += 1);
+            Refusal::Upstream(match error {
+                ConnectError::Refused => UpstreamFault::Connect,
+                ConnectError::Timeout => UpstreamFault::ConnectTimeout,
+                ConnectError::Tls => UpstreamFault::Tls,
+            })
+        })
+    }
+
+    /// Settles what an answer leaves behind: the upstream's connection, the client's, and the record.
+    async fn conclude(
+        &self,
+        upstream: Connection,
+        answer: Answer,
+        signals: &Signals,
+        rest: Option<Buffer>,
+    ) -> (Keeps, Option<Buffer>) {
+        let Place {
+            core,
+            trace,
+            client,
+            ..
+        } = self.place;
+        match answer {
+            Answer::Complete {
+                reusable,
+                persistent,
+            } => {
+                trace.enter(Phase::Done);
+                trace.end(EndedBy::Complete, "forwarded");
+                if reusable
+                    && signals.uploaded.get()
+                    && !self.is_bound_to_connection()
+                    && !core.is_draining()
+                {
+                    core.pools.give(upstream, core.deadlines.now());
+                }
+                (
+                    if persistent {
+                        Keeps::Open
+                    } else {
+                        Keeps::Linger
+                    },
+                    rest,
+                )
+            }
+            Answer::Fault(fault) => {
+                drop(upstream);
+                self.conclude_fault(fault, signals, rest).await
+            }
+            Answer::Broken(fault) => {
+                client.abort();
+                match signals.failure.get() {
+                    Some(Failure::Refused(refusal)) => trace.end(EndedBy::Client, refusal.reason()),
+                    Some(Failure::ClientGone) => trace.end(EndedBy::Client, "client_closed"),
+                    None => trace.refuse(Refusal::Upstream(fault)),
+                }
+                (Keeps::Closed, rest)
+            }
+            Answer::ClientGone => {
+                let reason = if client.deadline.fired() {
+                    "client_write_timeout"
+                } else {
+                    "client_closed"
+                };
+                trace.end(EndedBy::Client, reason);
+                (Keeps::Closed, rest)
+            }
+        }
+    }
+
+    /// The client still waits for an answer.
+    async fn conclude_fault(
+        &self,
+        fault: UpstreamFault,
+        signals: &Signals,
+        rest: Option<Buffer>,
+    ) -> (Keeps, Option<Buffer>) {
+        match signals.failure.get() {
+            // The client was the reason; the upstream only noticed.
+            Some(Failure::Refused(refusal)) => self.refuse(refusal, None).await,
+            Some(Failure::ClientGone) => {
+                self.place.trace.end(EndedBy::Client, "client_closed");
+                (Keeps::Closed, rest)
+            }
+            // What came behind the body is the next request.
+            None if signals.uploaded.get() => {
+                (self.refuse_read(Refusal::Upstream(fault)).await, rest)
+            }
+            None => {
+                let (keeps, _) = self.refuse_unfinished(Refusal::Upstream(fault)).await;
+                (keeps, rest)
+            }
+        }
+    }
+
+    /// Refuses a request whose body was not read to its end: the connection is out of step and ends.
+    async fn refuse_unfinished(&self, refusal: Refusal) -> (Keeps, Option<Buffer>) {
+        Exchange {
+            persistent: false,
+            ..*self
+        }
+        .refuse(refusal, None)
+        .await
+    }
+
+    /// S8: `Negotiate` and `NTLM` prove who a connection is, not a request; such a connection is never shared.
+    fn is_bound_to_connection(&self) -> bool {
+        self.request
+            .values(FieldKind::Authorization)
+            .any(|value| is_connection_scheme(scheme(value)))
+    }
+}
+
+/// The first word of a credential.
+fn scheme(value: &[u8]) -> &[u8] {
+    value
+        .split(|byte| matches!(byte, b' ' | b'\t' | b','))
+        .next()
+        .unwrap_or_default()
+}
+
+/// Whether a field that may list several challenges has one of a scheme that authenticates the connection. A word within
+/// another challenge that looks like one costs a connection.
+pub(super) fn names_connection_scheme(challenges: &[u8]) -> bool {
+    challenges
+        .split(|byte| matches!(byte, b',' | b' ' | b'\t'))
+        .any(is_connection_scheme)
+}
+
+fn is_connection_scheme(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"negotiate") || word.eq_ignore_ascii_case(b"ntlm")
+}
+
+/// Why the client's side ended an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    Refused(Refusal),
+    ClientGone,
+}
+
+fn is_idempotent(method: Method) -> bool {
+    match method {
+        Method::Get
+        | Method::Head
+        | Method::Put
+        | Method::Delete
+        | Method::Options
+        | Method::Trace => true,
+        Method::Post | Method::Patch | Method::Connect | Method::Other => false,
+    }
+}

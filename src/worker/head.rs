@@ -1,0 +1,140 @@
+//! Reading a head: until its end, a refusal, or the deadline.
+
+use crate::http::request::RequestError;
+use crate::http::scan::{HeadScan, Scan, ScanError, leading_crlf};
+use crate::limits::LARGE_BUFFER_BYTES;
+use crate::policy::{Refusal, refusal::UpstreamFault};
+use crate::runtime::buffer::{Buffer, BufferPool};
+use crate::upstream;
+
+use super::client::Client;
+use super::core::Core;
+use super::snapshot::Snapshot;
+
+/// A whole request head at the beginning of a buffer.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived {
+    pub length: usize,
+    /// It was there already: no time has passed, and nothing can have changed since.
+    pub at_once: bool,
+}
+
+/// Why there is no request head.
+pub(super) enum NoHead {
+    /// The client left, or stayed silent, before the first byte.
+    Quiet,
+    /// The client left in the middle.
+    Gone,
+    Refused(Refusal),
+}
+
+/// Reads until `buffer` begins with a whole request head. What follows it stays in the buffer.
+pub(super) async fn read_request(
+    core: &Core,
+    client: &Client,
+    snapshot: &Snapshot,
+    mut buffer: Buffer,
+) -> (Result<Arrived, NoHead>, Buffer) {
+    let mut scan = HeadScan::default();
+    let mut may_be_empty = true;
+    let mut reads = 0;
+    let result = loop {
+        if may_be_empty && buffer.len() >= 2 {
+            // RFC 9112 2.2: one empty line before a request is ignored.
+            buffer.consume(leading_crlf(buffer.filled()));
+            may_be_empty = false;
+        }
+        if buffer.filled() != b"\r" || !may_be_empty {
+            match scan.advance(buffer.filled(), &snapshot.head_limits) {
+                Scan::Complete(length) => {
+                    let at_once = reads == 0;
+                    break Ok(Arrived { length, at_once });
+                }
+                Scan::Refused(error) => break Err(NoHead::Refused(Refusal::Head(error.into()))),
+                Scan::Partial => {}
+            }
+        }
+        match make_room(buffer, &core.buffers) {
+            Ok(roomier) => buffer = roomier,
+            Err(full) => {
+                buffer = full;
+                break Err(NoHead::Refused(Refusal::Head(RequestError::from(
+                    ScanError::HeadTooLong,
+                ))));
+            }
+        }
+        if reads == 0 {
+            client.deadline.read_within(snapshot.timeouts.header);
+        }
+        let (result, returned) = client.read(buffer).await;
+        buffer = returned;
+        reads += 1;
+        match result {
+            Ok(1..) => {}
+            Ok(0) | Err(_) if buffer.is_empty() => break Err(NoHead::Quiet),
+            Ok(0) | Err(_) if client.deadline.fired() => {
+                break Err(NoHead::Refused(Refusal::HeadTimeout));
+            }
+            Ok(0) | Err(_) => break Err(NoHead::Gone),
+        }
+    };
+    if reads > 0 {
+        client.deadline.clear_read();
+    }
+    (result, buffer)
+}
+
+/// Reads until `buffer` begins with a whole answer head; answers its length. The caller sets the deadline.
+pub(super) async fn read_answer(
+    core: &Core,
+    upstream: &upstream::Connection,
+    snapshot: &Snapshot,
+    mut buffer: Buffer,
+) -> (Result<usize, UpstreamFault>, Buffer) {
+    let mut scan = HeadScan::response();
+    let result = loop {
+        match scan.advance(buffer.filled(), &snapshot.head_limits) {
+            Scan::Complete(length) => break Ok(length),
+            Scan::Refused(ScanError::HeadTooLong) => break Err(UpstreamFault::AnswerHeadTooLong),
+            Scan::Refused(ScanError::Malformed | ScanError::TargetTooLong) => {
+                break Err(UpstreamFault::AnswerMalformed);
+            }
+            Scan::Partial => {}
+        }
+        match make_room(buffer, &core.buffers) {
+            Ok(roomier) => buffer = roomier,
+            Err(full) => {
+                buffer = full;
+                break Err(UpstreamFault::AnswerHeadTooLong);
+            }
+        }
+        let (result, returned) = upstream.read(buffer).await;
+        buffer = returned;
+        match result {
+            Ok(1..) => {}
+            Ok(0) | Err(_) if upstream.deadline().fired() => break Err(UpstreamFault::Timeout),
+            Ok(0) | Err(_) if buffer.is_empty() => break Err(UpstreamFault::Closed),
+            Ok(0) | Err(_) => break Err(UpstreamFault::AnswerTruncated),
+        }
+    };
+    (result, buffer)
+}
+
+/// Makes room to read into: in place, or in a large buffer. Fails where the buffer is as large as it gets.
+fn make_room(mut buffer: Buffer, pool: &BufferPool) -> Result<Buffer, Buffer> {
+    if buffer.spare() > 0 {
+        return Ok(buffer);
+    }
+    if buffer.headroom() > 0 {
+        buffer.compact();
+        return Ok(buffer);
+    }
+    if buffer.capacity() >= LARGE_BUFFER_BYTES {
+        return Err(buffer);
+    }
+    let mut large = pool.take_large();
+    let fits = large.append(buffer.filled());
+    debug_assert!(fits, "a large buffer holds an ordinary one");
+    pool.give(buffer);
+    Ok(large)
+}

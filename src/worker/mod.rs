@@ -1,0 +1,187 @@
+//! One core: its loop, its connections, and the data path in order.
+//!
+//! Owns: everything mutable on a core ([`core::Core`]) and the tasks that run there: one for each listener, one for each
+//! connection, one for messages, one for the deadline sweep. Comes in: bound listeners, snapshots and commands of the
+//! control thread. Goes out: answers to clients, log lines, counters.
+//!
+//! The data path is [`connection`] (accept, TLS, head, judgement, refusal), [`exchange`] (one permitted request to its
+//! upstream and the answer back), [`upload`] and [`answer`] (bodies), and [`refuse`] (what the edge answers itself).
+
+mod answer;
+pub mod client;
+pub mod connection;
+pub mod core;
+mod exchange;
+mod head;
+mod refuse;
+mod relay;
+pub mod snapshot;
+mod trace;
+mod upload;
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::forward::Room;
+use crate::listener::{Accepted, Listener};
+use crate::runtime::buffer::Buffer;
+use crate::runtime::clock::Clock;
+use crate::runtime::deadline::SWEEP_INTERVAL;
+use crate::runtime::driver::{self, Chosen, Wanted};
+use crate::runtime::mailbox::{Receiver, Unopened};
+use crate::runtime::task::catch_panic;
+use crate::telemetry::counters::Counters;
+use crate::telemetry::queue::LogSender;
+use crate::telemetry::record::Format;
+use client::Entry;
+use core::Core;
+use snapshot::Snapshot;
+
+impl Room for Buffer {
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        Buffer::append(self, bytes)
+    }
+}
+
+/// What one core is started with.
+pub struct Start {
+    pub index: usize,
+    pub cpu: Option<usize>,
+    pub driver: Wanted,
+    pub ring_entries: u32,
+    pub listeners: Vec<(TcpListener, Entry)>,
+    pub snapshot: Arc<Snapshot>,
+    pub commands: Unopened<Command>,
+    /// `None`: no access log.
+    pub log: Option<(LogSender, Format)>,
+    pub clock: Clock,
+    /// Makes request ids of different cores and runs differ.
+    pub seed: u64,
+}
+
+/// What the control thread tells a core.
+pub enum Command {
+    /// Every head that arrives from now on is judged by this.
+    Swap(Arc<Snapshot>),
+    /// Asks for a copy of the counters.
+    Report(Box<dyn FnOnce(Counters) + Send>),
+    /// Fires the deadlines that have passed, without waiting for the next sweep.
+    Sweep,
+    /// Accept no more, end idle connections, and end the core when the last exchange has ended.
+    Drain,
+    /// End every connection now.
+    Abort,
+}
+
+/// Runs a core on this thread until it has drained. `ready` is told the driver, or why there is none, before the first
+/// accept.
+pub fn run(start: Start, ready: impl FnOnce(io::Result<Chosen>)) {
+    if let Some(cpu) = start.cpu
+        && let Err(error) = driver::pin(cpu)
+    {
+        return ready(Err(error));
+    }
+    let mut ready = Some(ready);
+    let outcome = driver::run(
+        start.driver,
+        start.ring_entries,
+        async |chosen| match open(start) {
+            Ok((core, listeners, commands)) => {
+                if let Some(ready) = ready.take() {
+                    ready(Ok(chosen));
+                }
+                serve(core, listeners, commands).await;
+            }
+            Err(error) => {
+                if let Some(ready) = ready.take() {
+                    ready(Err(error));
+                }
+            }
+        },
+    );
+    if let (Err(error), Some(ready)) = (outcome, ready) {
+        ready(Err(error));
+    }
+}
+
+type Opened = (Rc<Core>, Vec<(Rc<Listener>, Entry)>, Receiver<Command>);
+
+fn open(start: Start) -> io::Result<Opened> {
+    let listeners = start
+        .listeners
+        .into_iter()
+        .map(|(socket, entry)| Ok((Rc::new(Listener::open(socket)?), entry)))
+        .collect::<io::Result<Vec<_>>>()?;
+    let commands = start.commands.open()?;
+    let core = Core::new(
+        start.index,
+        start.snapshot,
+        start.log,
+        start.clock,
+        start.seed,
+    );
+    Ok((Rc::new(core), listeners, commands))
+}
+
+async fn serve(
+    core: Rc<Core>,
+    listeners: Vec<(Rc<Listener>, Entry)>,
+    mut commands: Receiver<Command>,
+) {
+    for (listener, entry) in &listeners {
+        monoio::spawn(accept(core.clone(), listener.clone(), *entry));
+    }
+    monoio::spawn(sweep(core.clone()));
+    while let Some(command) = commands.next().await {
+        match command {
+            Command::Swap(snapshot) => core.swap(snapshot),
+            Command::Report(answer) => answer(core.report()),
+            Command::Sweep => core.sweep(),
+            Command::Abort => core.deadlines.end_all(),
+            Command::Drain => {
+                core.drain();
+                for (listener, _) in &listeners {
+                    listener.close();
+                }
+            }
+        }
+        if core.is_drained() {
+            break;
+        }
+    }
+}
+
+/// Accepts on one listener until it is closed.
+async fn accept(core: Rc<Core>, listener: Rc<Listener>, entry: Entry) {
+    loop {
+        match listener.accept().await {
+            Accepted::Connection(socket, peer) => {
+                core.count(|counters| counters.connections_total += 1);
+                let Some(slot) = core.admit() else {
+                    core.count(|counters| counters.connections_shed += 1);
+                    continue;
+                };
+                let core = core.clone();
+                monoio::spawn(async move {
+                    let serving = catch_panic(connection::serve(&core, socket, peer.ip(), entry));
+                    if serving.await.is_err() {
+                        core.count(|counters| counters.panics += 1);
+                    }
+                    drop(slot);
+                });
+            }
+            Accepted::Exhausted => core.count(|counters| counters.accepts_exhausted += 1),
+            Accepted::Failed => {}
+            Accepted::Closed => break,
+        }
+    }
+}
+
+async fn sweep(core: Rc<Core>) {
+    loop {
+        monoio::time::sleep(SWEEP_INTERVAL).await;
+        core.sweep();
+    }
+}

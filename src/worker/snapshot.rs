@@ -1,0 +1,27 @@
+//! What a core works by at a moment: compiled off the data path, swapped as a whole.
+
+use crate::http::HeadLimits;
+use crate::limits::{Limits, Timeouts};
+use crate::policy::Policy;
+use crate::tls::names::ServerNames;
+use crate::upstream::Origin;
+
+/// One compiled configuration, one copy for each core. Held through an `Arc` that no other core touches; the control
+/// thread holds it too, so that the last drop, which may take long, is never on a core.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Node name in logs.
+    pub node: String,
+    pub policy: Policy,
+    /// Where each tunnel's requests go, by the tunnel's index in the policy.
+    pub origins: Vec<Origin>,
+    /// `None` where nothing listens with TLS.
+    pub server_names: Option<ServerNames>,
+    /// The port browsers see, for redirects.
+    pub public_port: u16,
+    pub limits: Limits,
+    pub head_limits: HeadLimits,
+    pub timeouts: Timeouts,
+    /// Verified tokens that a core remembers.
+    pub token_cache_entries: usize,
+}

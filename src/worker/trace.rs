@@ -1,0 +1,196 @@
+//! What an exchange came to, gathered as it goes and written once at its end.
+
+use std::cell::Cell;
+
+use arrayvec::ArrayString;
+
+use crate::authn::Identity;
+use crate::clock::Now;
+use crate::http::request::Request;
+use crate::policy::Refusal;
+use crate::telemetry::counters::Verdict;
+use crate::telemetry::record::Record;
+
+use super::client::Client;
+use super::core::Core;
+use super::snapshot::Snapshot;
+
+/// What an exchange is doing; the last one is where it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Head,
+    Decision,
+    Connect,
+    Request,
+    Answer,
+    Body,
+    Done,
+}
+
+impl Phase {
+    fn as_str(self) -> &'static str {
+        match self {
+            Phase::Head => "head",
+            Phase::Decision => "decision",
+            Phase::Connect => "connect",
+            Phase::Request => "request",
+            Phase::Answer => "answer",
+            Phase::Body => "body",
+            Phase::Done => "done",
+        }
+    }
+}
+
+/// Who ended an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Both sides, in order.
+    Complete,
+    Client,
+    Upstream,
+    Edge,
+}
+
+impl EndedBy {
+    fn as_str(self) -> &'static str {
+        match self {
+            EndedBy::Complete => "complete",
+            EndedBy::Client => "client",
+            EndedBy::Upstream => "upstream",
+            EndedBy::Edge => "edge",
+        }
+    }
+}
+
+/// One exchange as it goes. Both directions write here, so every part is a cell.
+pub struct Trace {
+    pub started: Now,
+    pub request_id: ArrayString<32>,
+    pub phase: Cell<Phase>,
+    /// The status sent to the client; 0 until then.
+    pub status: Cell<u16>,
+    pub reason: Cell<&'static str>,
+    /// Which rule an upstream broke.
+    pub detail: Cell<&'static str>,
+    pub ended_by: Cell<EndedBy>,
+    pub verdict: Cell<Verdict>,
+    pub tunnel: Cell<Option<usize>>,
+    pub bytes_in: Cell<u64>,
+    pub bytes_out: Cell<u64>,
+}
+
+impl Trace {
+    pub fn new(core: &Core) -> Self {
+        Trace {
+            started: core.now(),
+            request_id: core.request_id(),
+            phase: Cell::new(Phase::Head),
+            status: Cell::new(0),
+            reason: Cell::new("client_closed"),
+            detail: Cell::new(""),
+            ended_by: Cell::new(EndedBy::Client),
+            verdict: Cell::new(Verdict::Refused),
+            tunnel: Cell::new(None),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+        }
+    }
+
+    pub fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    /// The upstream's final head goes to the client.
+    pub fn forwarded(&self, status: u16) {
+        self.status.set(status);
+        self.verdict.set(Verdict::Forwarded);
+        self.enter(Phase::Body);
+    }
+
+    pub fn add_bytes_out(&self, bytes: usize) {
+        self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    /// The exchange ends early, and why.
+    pub fn end(&self, by: EndedBy, reason: &'static str) {
+        self.ended_by.set(by);
+        self.reason.set(reason);
+    }
+
+    /// The exchange ends with this refusal.
+    pub fn refuse(&self, refusal: Refusal) {
+        let by = match refusal {
+            Refusal::Upstream(fault) => {
+                self.detail.set(fault.detail());
+                EndedBy::Upstream
+            }
+            Refusal::Head(_)
+            | Refusal::Body(_)
+            | Refusal::BodyTooLarge
+            | Refusal::HeadTimeout
+            | Refusal::BodyTimeout
+            | Refusal::UnknownHost
+            | Refusal::Misdirected
+            | Refusal::EdgePath
+            | Refusal::Unauthenticated(_)
+            | Refusal::Forbidden(_) => EndedBy::Edge,
+        };
+        self.end(by, refusal.reason());
+    }
+
+    /// Counts and logs the exchange. `request` is there once the head was understood.
+    pub fn finish(
+        &self,
+        core: &Core,
+        snapshot: &Snapshot,
+        client: &Client,
+        request: Option<Request<'_>>,
+        identity: &Identity,
+    ) {
+        let mechanism = identity.mechanism();
+        core.count(|counters| {
+            counters.request(mechanism, self.verdict.get(), self.status.get());
+            counters.bytes_in += self.bytes_in.get();
+            counters.bytes_out += self.bytes_out.get();
+            if self.verdict.get() == Verdict::Refused {
+                counters.refusal(self.reason.get());
+            }
+        });
+        if !core.has_log() {
+            return;
+        }
+        let tunnel = self
+            .tunnel
+            .get()
+            .and_then(|index| snapshot.policy.tunnels.get(index));
+        core.log(&Record {
+            started: self.started.unix,
+            node: &snapshot.node,
+            core: core.index,
+            request_id: &self.request_id,
+            client: client.address_text(),
+            method: request
+                .map(|request| request.method_name())
+                .unwrap_or_default(),
+            scheme: client.facts().scheme.as_str(),
+            host: request
+                .as_ref()
+                .map(|request| request.head.host.as_str())
+                .unwrap_or_default(),
+            path: request.map(|request| request.path()).unwrap_or_default(),
+            tunnel: tunnel
+                .map(|tunnel| tunnel.hostname.as_str())
+                .unwrap_or_default(),
+            status: self.status.get(),
+            reason: self.reason.get(),
+            detail: self.detail.get(),
+            mechanism: mechanism.as_str(),
+            subject: identity.subject(),
+            ended_by: self.ended_by.get().as_str(),
+            phase: self.phase.get().as_str(),
+            duration: core.now().monotonic.saturating_sub(self.started.monotonic),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+        });
+    }
+}
