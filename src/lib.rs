@@ -56,3 +56,7 @@ pub mod telemetry;
 pub mod worker;
 
 pub mod config;
+
+pub mod control;
+
+pub mod cli;

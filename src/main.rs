@@ -1,3 +1,7 @@
-//! The command line.
+//! The command line's way into the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    adit::cli::main()
+}

@@ -1,0 +1,203 @@
+//! From checked settings to what a core works by.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, ServerName};
+
+use crate::boundary::TunnelProperties;
+use crate::config::settings::{Https, Settings, TlsVersion, Tunnel, UpstreamTls};
+use crate::http::HeadLimits;
+use crate::http::host::CanonicalHost;
+use crate::policy::{self, Guard, Policy};
+use crate::route::Routes;
+use crate::tls::names::{Identity, ServerNames, TicketKeys};
+use crate::token::{CeBounds, TokenKeys};
+use crate::upstream::{Origin, OriginTls, client_config};
+use crate::worker::snapshot::Snapshot;
+
+/// What stays the same over reloads: ticket keys, and the numbers by which pools know their origins.
+pub(super) struct Lasting {
+    tickets: TicketKeys,
+    origins: HashMap<OriginKey, usize>,
+}
+
+/// What makes two origins the same one (S8).
+#[derive(PartialEq, Eq, Hash)]
+struct OriginKey {
+    tunnel: String,
+    address: SocketAddr,
+    tls: Option<(ServerName<'static>, Option<Vec<CertificateDer<'static>>>)>,
+}
+
+impl Lasting {
+    pub(super) fn new() -> Result<Self, rustls::Error> {
+        Ok(Lasting {
+            tickets: TicketKeys::generate()?,
+            origins: HashMap::new(),
+        })
+    }
+
+    fn origin_id(&mut self, key: OriginKey) -> usize {
+        let next = self.origins.len();
+        *self.origins.entry(key).or_insert(next)
+    }
+}
+
+/// Compiles one core's copy.
+pub(super) fn snapshot(
+    settings: &Settings,
+    public_port: u16,
+    lasting: &mut Lasting,
+) -> Result<Snapshot, rustls::Error> {
+    let origins = settings
+        .tunnels
+        .iter()
+        .map(|tunnel| origin(tunnel, lasting))
+        .collect::<Result<_, _>>()?;
+    let server_names = match &settings.https {
+        Some(https) => Some(server_names(https, &lasting.tickets)?),
+        None => None,
+    };
+    Ok(Snapshot {
+        node: settings.engine.name.clone(),
+        policy: policy(settings)?,
+        origins,
+        server_names,
+        public_port,
+        limits: settings.limits.clone(),
+        head_limits: HeadLimits::from(&settings.limits),
+        timeouts: settings.timeouts.clone(),
+        token_cache_entries: settings
+            .tokens
+            .as_ref()
+            .map_or(1, |tokens| tokens.cache_entries),
+    })
+}
+
+fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
+    let mut routes = Routes::default();
+    for (index, tunnel) in settings.tunnels.iter().enumerate() {
+        routes.insert(&tunnel.hostname, index);
+    }
+    let keys = settings.tokens.as_ref().map(|tokens| {
+        let ce = tokens.ce.as_ref().map(|ce| CeBounds {
+            projects: ce.projects.clone(),
+            permissions: ce.permissions.clone(),
+        });
+        TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host)
+    });
+    let base_host = CanonicalHost::parse(settings.engine.host.as_bytes())
+        .map_err(|_| rustls::Error::General("engine.host is not a host name".to_owned()))?;
+    Ok(Policy {
+        base_host,
+        routes,
+        tunnels: settings
+            .tunnels
+            .iter()
+            .map(|tunnel| policy_tunnel(settings, tunnel))
+            .collect(),
+        keys,
+    })
+}
+
+fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
+    let workspace = settings
+        .projects
+        .iter()
+        .find(|project| project.id == tunnel.project);
+    let workspace = workspace
+        .map(|project| project.workspace.clone())
+        .unwrap_or_default();
+    policy::Tunnel {
+        hostname: tunnel.hostname.clone(),
+        project: tunnel.project.clone(),
+        guard: if tunnel.token_auth {
+            Guard::Token
+        } else {
+            Guard::Public
+        },
+        semicolon_allowed: tunnel.path_semicolon_allowed,
+        properties: TunnelProperties {
+            hostname: Some(tunnel.hostname.clone()),
+            host: Some(tunnel.hostname.clone()),
+            tls_mode: settings.https.as_ref().map(|_| "terminated"),
+            tls_min_version: settings
+                .https
+                .as_ref()
+                .map(|https| match https.tls_min_version {
+                    TlsVersion::Tls12 => "tls1.2",
+                    TlsVersion::Tls13 => "tls1.3",
+                }),
+            upstream_tls: tunnel.upstream.tls.is_some(),
+            token_auth: tunnel.token_auth,
+            labels: tunnel.labels.clone(),
+            ..TunnelProperties::default()
+        },
+        workspace,
+    }
+}
+
+fn origin(tunnel: &Tunnel, lasting: &mut Lasting) -> Result<Origin, rustls::Error> {
+    let address = *tunnel
+        .upstream
+        .addresses
+        .first()
+        .ok_or_else(|| rustls::Error::General("an upstream without an address".to_owned()))?;
+    let key = OriginKey {
+        tunnel: tunnel.hostname.clone(),
+        address,
+        tls: tunnel
+            .upstream
+            .tls
+            .as_ref()
+            .map(|tls| (tls.server_name.clone(), tls.roots.clone())),
+    };
+    let tls = match &tunnel.upstream.tls {
+        Some(tls) => Some(OriginTls {
+            config: Arc::new(upstream_tls(tls)?),
+            server_name: tls.server_name.clone(),
+        }),
+        None => None,
+    };
+    Ok(Origin {
+        id: lasting.origin_id(key),
+        address,
+        tls,
+    })
+}
+
+fn upstream_tls(tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    match &tls.roots {
+        Some(certificates) => {
+            for certificate in certificates {
+                roots.add(certificate.clone())?;
+            }
+        }
+        None => {
+            // Some systems carry certificates that rustls cannot read; the rest is as good without them.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    client_config(roots)
+}
+
+fn server_names(https: &Https, tickets: &TicketKeys) -> Result<ServerNames, rustls::Error> {
+    let identities: Vec<Identity<'_>> = https
+        .certificates
+        .iter()
+        .map(|certificate| Identity {
+            chain: &certificate.chain,
+            key: &certificate.key,
+            names: &certificate.names,
+        })
+        .collect();
+    ServerNames::new(
+        &identities,
+        https.tls_min_version == TlsVersion::Tls13,
+        tickets,
+    )
+}

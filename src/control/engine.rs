@@ -1,0 +1,294 @@
+//! The cores: their threads, their listeners, and what they are told.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::access_log::{Sink, Writer};
+use super::compile::{self, Lasting};
+use super::start::{self, CoreHandle, StartError};
+use crate::config::settings::{LogFormat, Settings};
+use crate::runtime::clock::Clock;
+use crate::telemetry::counters::Counters;
+use crate::telemetry::queue::log_queue;
+use crate::telemetry::record::Format;
+use crate::worker::Command;
+use crate::worker::client::Entry;
+use crate::worker::snapshot::Snapshot;
+
+/// All cores of a running process.
+pub struct Engine {
+    cores: Vec<CoreHandle>,
+    drivers: Vec<String>,
+    bound: Vec<(Entry, SocketAddr)>,
+    node: String,
+    public_port: u16,
+    clock: Clock,
+    log: Option<Writer>,
+    /// What only the control thread changes, when it reloads.
+    current: Mutex<Current>,
+    draining: AtomicBool,
+}
+
+struct Current {
+    lasting: Lasting,
+    /// Each core's copy, and copies that a core may still hold. Held here too, so that the last drop, which may take long,
+    /// is never on a core.
+    snapshots: Vec<Arc<Snapshot>>,
+    retired: Vec<Arc<Snapshot>>,
+    tunnels: usize,
+    /// What cannot change without a restart.
+    fixed: String,
+}
+
+impl Engine {
+    /// Binds everything, starts a core on each CPU, and returns when all of them accept.
+    pub fn start(settings: &Settings, sink: Sink, clock: Clock) -> Result<Self, StartError> {
+        let cpus = start::cpus(&settings.cores)?;
+        let bound = start::bind(settings, cpus.len())?;
+        let addresses: Vec<_> = bound
+            .iter()
+            .map(|(entry, bound)| (*entry, bound.address))
+            .collect();
+        let public_port = start::public_port(settings, &addresses);
+        let mut lasting = Lasting::new().map_err(StartError::Tls)?;
+        let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting)?;
+        let format = sink.as_ref().map(|_| match settings.log.format {
+            LogFormat::Json => Format::Json,
+            LogFormat::Text => Format::Text,
+        });
+        let mut queues = Vec::new();
+        let mut cores = Vec::new();
+        let mut drivers = Vec::new();
+        let listeners = start::by_core(bound, cpus.len());
+        for (index, ((cpu, listeners), snapshot)) in
+            cpus.into_iter().zip(listeners).zip(&snapshots).enumerate()
+        {
+            let log = format.map(|format| {
+                let (sender, receiver) = log_queue();
+                queues.push(receiver);
+                (sender, format)
+            });
+            let core = start::Core {
+                index,
+                cpu,
+                listeners,
+                snapshot: snapshot.clone(),
+                log,
+                clock: clock.clone(),
+            };
+            let started = core.start(&settings.cores);
+            let (handle, chosen) = started.map_err(|error| StartError::Core(index, error))?;
+            tracing::info!(
+                event = "core_started",
+                core = index,
+                cpu,
+                driver = %chosen.driver,
+                reason = chosen.reason
+            );
+            drivers.push(chosen.driver.to_string());
+            cores.push(handle);
+        }
+        let log = sink
+            .map(|sink| Writer::start(sink, queues))
+            .transpose()
+            .map_err(StartError::Control)?;
+        Ok(Engine {
+            cores,
+            drivers,
+            bound: addresses,
+            node: settings.engine.name.clone(),
+            public_port,
+            clock,
+            log,
+            current: Mutex::new(Current {
+                lasting,
+                snapshots,
+                retired: Vec::new(),
+                tunnels: settings.tunnels.len(),
+                fixed: fixed(settings),
+            }),
+            draining: false.into(),
+        })
+    }
+
+    /// The addresses of one kind of listener, with their real ports, in the order written.
+    pub fn addresses(&self, entry: Entry) -> impl Iterator<Item = SocketAddr> {
+        self.bound
+            .iter()
+            .filter(move |(bound, _)| *bound == entry)
+            .map(|(_, address)| *address)
+    }
+
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The port browsers see.
+    pub fn public_port(&self) -> u16 {
+        self.public_port
+    }
+
+    /// The driver of each core.
+    pub fn drivers(&self) -> &[String] {
+        &self.drivers
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn tunnels(&self) -> usize {
+        self.current().tunnels
+    }
+
+    /// Puts new settings in force: every head that arrives after this returned is judged by them. Listeners, cores and
+    /// logs stay as they are.
+    pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
+        let mut current = self.current();
+        let snapshots = compile_all(
+            settings,
+            self.public_port,
+            self.cores.len(),
+            &mut current.lasting,
+        )?;
+        if current.fixed != fixed(settings) {
+            tracing::warn!(
+                event = "restart_needed",
+                "[cores], listeners, [admin] and [log] are read at the start only; what changed there waits for a restart"
+            );
+        }
+        let (swapped, taken) = channel();
+        for (core, snapshot) in self.cores.iter().zip(&snapshots) {
+            core.commands.send(Command::Swap(snapshot.clone()));
+            let swapped = swapped.clone();
+            core.commands.send(Command::Report(Box::new(move |_| {
+                swapped.send(()).unwrap_or_default()
+            })));
+        }
+        drop(swapped);
+        for _ in &self.cores {
+            let _ = taken.recv_timeout(ANSWER_WITHIN);
+        }
+        let old = std::mem::replace(&mut current.snapshots, snapshots);
+        current.retired.extend(old);
+        current.tunnels = settings.tunnels.len();
+        Ok(())
+    }
+
+    /// Frees copies that no core holds any more.
+    pub fn drop_retired(&self) {
+        self.current()
+            .retired
+            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
+    /// What every core has counted. A core that does not answer in time is missing.
+    pub fn reports(&self) -> Vec<(usize, Counters)> {
+        let (sender, answers) = channel();
+        for (index, core) in self.cores.iter().enumerate() {
+            let sender = sender.clone();
+            core.commands
+                .send(Command::Report(Box::new(move |counters| {
+                    drop(sender.send((index, counters)))
+                })));
+        }
+        drop(sender);
+        let mut reports: Vec<(usize, Counters)> = collect(&answers, self.cores.len());
+        reports.sort_by_key(|(index, _)| *index);
+        reports
+    }
+
+    /// Fires the deadlines that have passed by the clock; with a clock moved by a test, those that the move passed.
+    pub fn sweep(&self) {
+        for core in &self.cores {
+            core.commands.send(Command::Sweep);
+        }
+    }
+
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        for core in &self.cores {
+            core.commands.send(Command::Drain);
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Ends every connection.
+    pub fn abort(&self) {
+        for core in &self.cores {
+            core.commands.send(Command::Abort);
+        }
+    }
+
+    /// Makes draining cores look whether they are done.
+    pub fn nudge(&self) {
+        self.sweep();
+    }
+
+    /// Whether every core has ended.
+    pub fn ended(&self) -> bool {
+        self.cores.iter().all(|core| core.thread.is_finished())
+    }
+
+    /// Whether a core has ended.
+    pub fn any_ended(&self) -> bool {
+        self.cores.iter().any(|core| core.thread.is_finished())
+    }
+
+    /// Returns when all lines so far are written.
+    pub fn flush_log(&self) {
+        if let Some(log) = &self.log {
+            log.flush();
+        }
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a core may take to answer the control thread.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+fn collect<T>(answers: &Receiver<T>, count: usize) -> Vec<T> {
+    std::iter::from_fn(|| answers.recv_timeout(ANSWER_WITHIN).ok())
+        .take(count)
+        .collect()
+}
+
+fn compile_all(
+    settings: &Settings,
+    public_port: u16,
+    cores: usize,
+    lasting: &mut Lasting,
+) -> Result<Vec<Arc<Snapshot>>, StartError> {
+    let connections_per_core = start::connections_per_core(settings, cores);
+    (0..cores)
+        .map(|_| {
+            let mut snapshot =
+                compile::snapshot(settings, public_port, lasting).map_err(StartError::Tls)?;
+            snapshot.limits.connections_per_core = connections_per_core;
+            Ok(Arc::new(snapshot))
+        })
+        .collect()
+}
+
+/// What a reload cannot change, in a form to compare.
+fn fixed(settings: &Settings) -> String {
+    let https = settings
+        .https
+        .as_ref()
+        .map(|https| (&https.listen, https.public_port));
+    let http = settings.http.as_ref().map(|http| (&http.listen, http.mode));
+    let admin = settings.admin.as_ref().map(|admin| &admin.listen);
+    format!(
+        "{:?} {https:?} {http:?} {admin:?} {:?}",
+        settings.cores, settings.log
+    )
+}

@@ -1,0 +1,243 @@
+//! What has to be there before the first request: addresses, CPUs, descriptors, and a thread for each core.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+use ring::rand::SecureRandom;
+
+use crate::config::settings::{AdminListen, Cores, Driver, HttpMode, Settings, Workers};
+use crate::listener::{self, Bound};
+use crate::runtime::clock::Clock;
+use crate::runtime::driver::{Chosen, Wanted};
+use crate::runtime::mailbox::{Sender, mailbox};
+use crate::runtime::process;
+use crate::telemetry::queue::LogSender;
+use crate::telemetry::record::Format;
+use crate::worker::client::Entry;
+use crate::worker::snapshot::Snapshot;
+use crate::worker::{self, Command, Start};
+
+/// Why the process does not start: what was asked for, what the system said, and what may help.
+#[derive(Debug)]
+pub enum StartError {
+    Bind(SocketAddr, io::Error),
+    Admin(String, io::Error),
+    AccessLog(io::Error),
+    Cores(String),
+    Core(usize, io::Error),
+    Tls(rustls::Error),
+    Control(io::Error),
+}
+
+impl StartError {
+    pub(super) fn admin(listen: &AdminListen, error: io::Error) -> Self {
+        StartError::Admin(
+            match listen {
+                AdminListen::Tcp(address) => address.to_string(),
+                AdminListen::Unix(path) => format!("unix:{}", path.display()),
+            },
+            error,
+        )
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Bind(address, error) => {
+                write!(f, "cannot listen on {address}: {error}{}", bind_cure(error))
+            }
+            StartError::Admin(listen, error) => {
+                write!(
+                    f,
+                    "cannot listen on {listen} ([admin] listen): {error}{}",
+                    bind_cure(error)
+                )
+            }
+            StartError::AccessLog(error) => {
+                write!(f, "cannot open the access log ([log] access): {error}")
+            }
+            StartError::Cores(problem) => write!(f, "[cores]: {problem}"),
+            StartError::Core(index, error) => write!(f, "core {index} does not start: {error}"),
+            StartError::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
+            StartError::Control(error) => write!(f, "the control thread does not start: {error}"),
+        }
+    }
+}
+
+fn bind_cure(error: &io::Error) -> &'static str {
+    const CURES: [(io::ErrorKind, &str); 3] = [
+        (
+            io::ErrorKind::AddrInUse,
+            "; another process listens there (perhaps adit itself, started before)",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "; ports below 1024 need CAP_NET_BIND_SERVICE",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "; no interface of this machine has that address",
+        ),
+    ];
+    let cure = CURES.iter().find(|(kind, _)| *kind == error.kind());
+    cure.map_or("", |(_, cure)| cure)
+}
+
+impl std::error::Error for StartError {}
+
+pub(super) fn bind(
+    settings: &Settings,
+    cores: usize,
+) -> Result<Vec<(Entry, listener::Bound)>, StartError> {
+    let https = settings
+        .https
+        .iter()
+        .flat_map(|https| &https.listen)
+        .map(|address| (Entry::Https, *address));
+    let http = settings.http.iter().flat_map(|http| {
+        let entry = match http.mode {
+            HttpMode::Redirect => Entry::Redirect,
+            HttpMode::Serve => Entry::Http,
+        };
+        http.listen.iter().map(move |address| (entry, *address))
+    });
+    https
+        .chain(http)
+        .map(|(entry, address)| {
+            let bound =
+                listener::bind(address, cores).map_err(|error| StartError::Bind(address, error))?;
+            tracing::info!(event = "listening", address = %bound.address, entry = entry.as_str());
+            Ok((entry, bound))
+        })
+        .collect()
+}
+
+/// The port browsers see: as configured, or that of the first TLS listener.
+pub(super) fn public_port(settings: &Settings, addresses: &[(Entry, SocketAddr)]) -> u16 {
+    let configured = settings.https.as_ref().and_then(|https| https.public_port);
+    let first = addresses
+        .iter()
+        .find(|(entry, _)| *entry == Entry::Https)
+        .map(|(_, address)| address.port());
+    configured.or(first).unwrap_or(443)
+}
+
+/// The listeners of each core: one of every address.
+pub(super) fn by_core(bound: Vec<(Entry, Bound)>, cores: usize) -> Vec<Vec<(TcpListener, Entry)>> {
+    let mut listeners: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
+    for (entry, bound) in bound {
+        for (list, socket) in listeners.iter_mut().zip(bound.sockets) {
+            list.push((socket, entry));
+        }
+    }
+    listeners
+}
+
+/// The CPU of each core; `None` leaves a core unpinned.
+pub(super) fn cpus(cores: &Cores) -> Result<Vec<Option<usize>>, StartError> {
+    let allowed = process::allowed_cpus().map_err(|error| StartError::Cores(error.to_string()))?;
+    match &cores.workers {
+        Workers::All => Ok(allowed.into_iter().map(Some).collect()),
+        // More workers than CPUs is a choice; those beyond them float.
+        Workers::Count(count) => Ok((0..*count)
+            .map(|index| allowed.get(index).copied())
+            .collect()),
+        Workers::Cpus(cpus) => match cpus.iter().find(|cpu| !allowed.contains(cpu)) {
+            Some(cpu) => Err(StartError::Cores(format!(
+                "cpus names {cpu}, which this process may not use; it may use {allowed:?}"
+            ))),
+            None => Ok(cpus.iter().copied().map(Some).collect()),
+        },
+    }
+}
+
+/// One core before its thread runs.
+pub(super) struct Core {
+    pub index: usize,
+    pub cpu: Option<usize>,
+    pub listeners: Vec<(TcpListener, Entry)>,
+    pub snapshot: Arc<Snapshot>,
+    pub log: Option<(LogSender, Format)>,
+    pub clock: Clock,
+}
+
+/// A running core.
+pub(super) struct CoreHandle {
+    pub commands: Sender<Command>,
+    pub thread: JoinHandle<()>,
+}
+
+impl Core {
+    /// Starts the thread; answers when the core accepts.
+    pub(super) fn start(self, cores: &Cores) -> io::Result<(CoreHandle, Chosen)> {
+        let (commands, unopened) = mailbox()?;
+        let start = Start {
+            index: self.index,
+            cpu: self.cpu,
+            driver: wanted(cores.driver),
+            ring_entries: cores.ring_entries,
+            listeners: self.listeners,
+            snapshot: self.snapshot,
+            commands: unopened,
+            log: self.log,
+            clock: self.clock,
+            seed: seed()?,
+        };
+        let (sender, started) = channel();
+        let thread = std::thread::Builder::new()
+            .name(format!("adit-core-{}", self.index))
+            .spawn(move || worker::run(start, |outcome| drop(sender.send(outcome))))?;
+        match started.recv() {
+            Ok(outcome) => Ok((CoreHandle { commands, thread }, outcome?)),
+            Err(_) => Err(io::Error::other("its thread ended before it was ready")),
+        }
+    }
+}
+
+fn wanted(driver: Driver) -> Wanted {
+    match driver {
+        Driver::Auto => Wanted::Auto,
+        Driver::IoUring => Wanted::IoUring,
+        Driver::Epoll => Wanted::Epoll,
+    }
+}
+
+/// A connection takes two descriptors, its own and its upstream's. Where the system grants fewer than the configuration
+/// asks for, the core refuses connections itself before accepting fails.
+pub(super) fn connections_per_core(settings: &Settings, cores: usize) -> usize {
+    /// Descriptors of listeners, rings, logs and the admin listener, generously.
+    const RESERVED: u64 = 256;
+
+    let asked = settings.limits.connections_per_core;
+    let granted = match process::raise_descriptor_limit() {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(event = "descriptor_limit_unknown", %error);
+            return asked;
+        }
+    };
+    let possible = granted.saturating_sub(RESERVED) / 2 / cores.max(1) as u64;
+    let possible = usize::try_from(possible).unwrap_or(usize::MAX).max(1);
+    if possible < asked {
+        tracing::warn!(
+            event = "connections_lowered",
+            asked,
+            possible,
+            "the descriptor limit ({granted}) does not carry limits.connections_per_core; raise LimitNOFILE or lower it"
+        );
+    }
+    asked.min(possible)
+}
+
+fn seed() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| io::Error::other("the system has no randomness to give"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
