@@ -1,0 +1,158 @@
+//! A real browser: Chromium, headless, driven through chromedriver, on the demo's tunnel.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+use crate::demo::Demo;
+use crate::support::process::{Lines, signal};
+
+/// chromedriver, and every process that it started; all of them end when this is dropped.
+struct Driver {
+    child: Child,
+    port: String,
+    // Its lines must be taken off, or it would wait one day.
+    _out: Lines,
+}
+
+impl Driver {
+    fn start() -> Driver {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is needed (Debian package chromium-driver)");
+        let mut out = Lines::of(child.stdout.take().unwrap());
+        let line = out.until(
+            |line| line.contains("started successfully on port"),
+            "chromedriver",
+        );
+        let port = line
+            .trim_end_matches('.')
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .to_owned();
+        Driver {
+            child,
+            port,
+            _out: out,
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for id in descendants(self.child.id()) {
+            // It may be gone by now.
+            if fs::exists(format!("/proc/{id}")).unwrap_or(false) {
+                let _ = std::panic::catch_unwind(|| signal(id, "KILL"));
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All processes below one, deepest last.
+fn descendants(of: u32) -> Vec<u32> {
+    let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap().map_while(Result::ok) {
+        let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        // The name in parentheses may hold anything; the parent is the second word behind it.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        if let Some(parent) = parent.and_then(|parent| parent.parse().ok()) {
+            parents.entry(parent).or_default().push(id);
+        }
+    }
+    let mut found = vec![of];
+    let mut next = 0;
+    while let Some(id) = found.get(next) {
+        let children = parents.remove(id).unwrap_or_default();
+        found.extend(children);
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+async fn browser(driver: &Driver, profile: &str) -> Client {
+    let flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--no-proxy-server",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        &format!("--user-data-dir={profile}"),
+    ];
+    let capabilities = json!({
+        "browserName": "chrome",
+        "acceptInsecureCerts": true,
+        "goog:chromeOptions": { "args": flags },
+    });
+    let capabilities = capabilities.as_object().unwrap().clone();
+    ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&format!("http://127.0.0.1:{}", driver.port))
+        .await
+        .expect("a browser")
+}
+
+#[test]
+fn a_browser_sees_the_service_with_the_printed_address_and_a_refusal_without_its_token() {
+    let mut demo = Demo::start();
+    let url = demo.lines("https://")[0].clone();
+    let (page, token) = url.split_once("?rstream.token=").unwrap();
+    let profile = tempfile::tempdir().unwrap();
+    let driver = Driver::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (refused, served) = runtime.block_on(async {
+        let client = browser(&driver, profile.path().to_str().unwrap()).await;
+        client.goto(page).await.unwrap();
+        let refused = client.source().await.unwrap();
+        client.goto(&url).await.unwrap();
+        let served = client.source().await.unwrap();
+        client.close().await.unwrap();
+        (refused, served)
+    });
+    assert!(
+        refused.contains("{\"error\":\"Unauthorized.\"}"),
+        "{refused}"
+    );
+    assert!(
+        served.contains("The demo service got:") && served.contains("GET /hello HTTP/1.1"),
+        "{served}"
+    );
+    assert!(
+        !served.contains(token) && !served.contains("rstream.token"),
+        "{served}"
+    );
+    for reason in ["token_missing", "forwarded"] {
+        let wanted = format!(
+            " path=\"/hello\" tunnel=\"app.localhost\" status={}",
+            if reason == "forwarded" { 200 } else { 401 }
+        );
+        demo.process.out.find(
+            |line| line.contains(&wanted) && line.contains(reason),
+            reason,
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Help: every command and every flag is explained, within the width of a screen.
+
+use crate::support::adit;
+
+const COMMANDS: &[&[&str]] = &[
+    &[],
+    &["run"],
+    &["check"],
+    &["demo"],
+    &["token"],
+    &["token", "mint"],
+    &["token", "inspect"],
+];
+
+fn help(command: &[&str], flag: &str) -> String {
+    let finished = adit(&[command, &[flag]].concat());
+    assert_eq!(
+        (finished.code, finished.err.as_str()),
+        (0, ""),
+        "{command:?}"
+    );
+    finished.out
+}
+
+#[test]
+fn every_command_explains_itself_and_each_of_its_flags() {
+    for command in COMMANDS {
+        let text = help(command, "--help");
+        let usage = format!(
+            "Usage: adit{}",
+            command
+                .iter()
+                .map(|word| format!(" {word}"))
+                .collect::<String>()
+        );
+        assert!(text.contains(&usage), "{command:?}: {text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{command:?}: {text}"
+        );
+        let lines: Vec<&str> = text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let flag = line.trim_start();
+            if !flag.starts_with('-') || line.len() - flag.len() > 6 {
+                continue;
+            }
+            let beside = flag.split_once("  ").map(|(_, text)| text.trim());
+            let explained = beside
+                .filter(|text| !text.is_empty())
+                .or(lines.get(index + 1).copied());
+            assert!(
+                explained.is_some_and(|text| text.trim().len() >= "Print help".len()),
+                "{command:?}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_short_help_fits_a_screen() {
+    for command in COMMANDS {
+        let lines = help(command, "-h").lines().count();
+        assert!(lines <= 30, "{command:?}: {lines} lines");
+    }
+}
+
+#[test]
+fn the_version_is_the_package_s() {
+    let expected = format!("adit {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(help(&[], "--version"), expected);
+}
+
+/// The examples in the help of `token mint` are typed as they stand.
+#[test]
+fn the_examples_of_token_mint_work() {
+    let folder = crate::support::Folder::new();
+    let text = help(&["token", "mint"], "--help");
+    let (_, examples) = text.split_once("Examples:").unwrap();
+    let joined = examples.replace("\\\n", " ");
+    let examples: Vec<&str> = joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("adit "))
+        .collect();
+    assert_eq!(examples.len(), 2, "{text}");
+    for example in examples {
+        let line = example
+            .replace(
+                "/etc/adit/secrets/hs256",
+                folder.path("secret").to_str().unwrap(),
+            )
+            .replacen("adit", env!("CARGO_BIN_EXE_adit"), 1);
+        let output = std::process::Command::new("sh")
+            .args(["-c", &line])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        assert_eq!(output.stdout.split(|byte| *byte == b'.').count(), 3);
+    }
+}

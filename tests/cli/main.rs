@@ -1,0 +1,25 @@
+//! Everything a user touches: the binary's commands, its output and its signals, the admin listener, the README.
+//!
+//! Each test starts the real binary as a process of its own, on ports the kernel picks, and asks what can be seen from
+//! outside: exit codes, lines, answers, what an upstream got.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+mod admin;
+mod browser;
+mod canary;
+mod check;
+mod demo;
+mod drain;
+mod help;
+mod log;
+mod readme;
+mod reload;
+mod start;
+mod token;

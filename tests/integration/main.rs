@@ -1,0 +1,28 @@
+//! The real proxy in this process, between raw clients and recording upstreams; one file for each promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+mod bodies;
+mod cores;
+mod deadlines;
+mod framing;
+mod headers_out;
+mod idle;
+mod limits;
+mod path_boundary;
+mod pipelining;
+mod redirect;
+mod reload;
+mod requests;
+mod responses;
+mod routing;
+mod stage;
+mod tls;
+mod token;
+mod upstreams;

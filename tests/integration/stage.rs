@@ -1,0 +1,95 @@
+//! One edge before one upstream, and questions to both.
+
+use serde_json::{Value, json};
+
+use crate::support::upstream::Recorded;
+use crate::support::{Client, Edge, HOST, Response, Tunnel, Upstream, ok};
+
+pub struct Stage {
+    pub edge: Edge,
+    pub upstream: Upstream,
+}
+
+impl Stage {
+    /// A tunnel with `token_auth`.
+    pub fn guarded() -> Self {
+        let upstream = Upstream::serving(|_| ok("inside"));
+        let edge = Edge::setup()
+            .tunnel(Tunnel::guarded(HOST, &upstream))
+            .start();
+        Stage { edge, upstream }
+    }
+
+    /// A tunnel that asks for nothing.
+    pub fn public() -> Self {
+        let upstream = Upstream::serving(|_| ok("inside"));
+        let edge = Edge::before(&upstream);
+        Stage { edge, upstream }
+    }
+
+    /// What the upstream got so far: connections and bytes.
+    fn weight(&self) -> (usize, usize) {
+        let connections = self.upstream.connections();
+        let bytes = (0..connections).map(|index| self.upstream.bytes(index).len());
+        (connections, bytes.sum())
+    }
+
+    /// The request is refused with this status and reason, and not a byte of it goes on.
+    pub fn refuses(&self, target: &str, lines: &str, status: u16, reason: &str) -> Response {
+        let before = self.weight();
+        let answer = self.edge.client().ask(get(target, lines));
+        assert_eq!(
+            (answer.status, self.edge.reason().as_str()),
+            (status, reason),
+            "{target} {lines}"
+        );
+        assert_eq!(self.weight(), before, "{target} {lines}");
+        answer
+    }
+
+    /// The request goes through; what the upstream got.
+    pub fn forwards(&self, target: &str, lines: &str) -> Recorded {
+        self.forwards_on(&mut self.edge.client(), target, lines)
+    }
+
+    pub fn forwards_on(&self, client: &mut Client, target: &str, lines: &str) -> Recorded {
+        let answer = client.ask(get(target, lines));
+        assert_eq!(
+            (answer.status, self.edge.reason().as_str()),
+            (200, "forwarded"),
+            "{target} {lines}"
+        );
+        self.upstream.next_request()
+    }
+
+    /// A token with this boundary.
+    pub fn bounded(&self, boundary: Value) -> String {
+        self.edge.token(|claims| {
+            claims.insert("resources".into(), json!({ "tunnels": boundary }));
+        })
+    }
+
+    /// A token for paths that match this pattern.
+    pub fn path_token(&self, pattern: &str) -> String {
+        self.bounded(path_rule(&json!({ "regex": pattern })))
+    }
+}
+
+/// A boundary with one rule for paths.
+pub fn path_rule(rule: &Value) -> Value {
+    json!({ "projects": ["proj-1"], "scopes": { "tunnels": { "connect": { "params": { "path": rule } } } } })
+}
+
+/// A request with these field lines.
+pub fn get(target: &str, lines: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\n{lines}\r\n")
+}
+
+pub fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+/// The target of a recorded request.
+pub fn target(recorded: &Recorded) -> &str {
+    recorded.line().split(' ').nth(1).unwrap()
+}

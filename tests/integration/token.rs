@@ -1,0 +1,358 @@
+//! A request without a good token gets no further; each case beside the one that does.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::stage::{Stage, bearer, get, path_rule, target};
+use crate::support::edge::SECRET;
+use crate::support::{HOST, Response, sign};
+
+const PLAIN: &str = "Bearer realm=\"rstream\"";
+const INVALID: &str = "Bearer realm=\"rstream\", error=\"invalid_token\"";
+
+fn challenge(answer: &Response) -> &str {
+    answer.field("www-authenticate").unwrap()
+}
+
+#[test]
+fn case_1_no_token_is_401_and_case_2_a_bearer_goes_through_and_stays_here() {
+    let stage = Stage::guarded();
+    let answer = stage.refuses("/", "", 401, "token_missing");
+    assert_eq!(challenge(&answer), PLAIN);
+    let recorded = stage.forwards("/", &bearer(&stage.edge.token(|_| ())));
+    assert_eq!(recorded.field("authorization"), None);
+    assert_eq!(target(&recorded), "/");
+}
+
+#[test]
+fn cases_3_and_4_a_parameter_goes_through_without_itself_and_the_rest_keeps_its_bytes() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    for (before, after, left) in [
+        ("/?", "", "/"),
+        ("/?a=%7e&&b+c&", "&=&%zz", "/?a=%7e&&b+c&=&%zz"),
+        ("/x?", "&a", "/x?a"),
+        ("/x?a&", "", "/x?a"),
+        ("/%41?", "&", "/%41?"),
+    ] {
+        let recorded = stage.forwards(&format!("{before}rstream.token={token}{after}"), "");
+        assert_eq!(target(&recorded), left);
+        assert_eq!(recorded.field("authorization"), None);
+        stage.refuses(
+            &format!("{before}rstream.token={token}x{after}"),
+            "",
+            401,
+            "token_signature",
+        );
+    }
+}
+
+#[test]
+fn a_parameter_counts_in_every_spelling_of_its_name() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for query in [
+        format!("rstream%2etoken={token}"),
+        format!("rstream%2Etoken={token}"),
+        format!("%72%73%74%72%65%61%6d%2e%74%6f%6b%65%6e={token}"),
+        format!("rstream.token={encoded}"),
+    ] {
+        assert_eq!(target(&stage.forwards(&format!("/?{query}&a"), "")), "/?a");
+    }
+    for query in [
+        format!("Rstream.token={token}"),
+        format!("rstream_token={token}"),
+        format!("rstream%252etoken={token}"),
+        format!("a;rstream.token={token}"),
+        format!("?rstream.token={token}"),
+    ] {
+        stage.refuses(&format!("/?{query}"), "", 401, "token_missing");
+    }
+}
+
+/// S4.1, which replaces case 5; with cases 6 and 8.
+#[test]
+fn cases_6_and_8_where_there_is_a_bearer_it_alone_counts() {
+    let stage = Stage::guarded();
+    let good = stage.edge.token(|_| ());
+    let expired = stage.edge.token(|claims| {
+        claims.insert("exp".into(), 1_000_000_000.into());
+    });
+    let both = format!("/?rstream.token={good}");
+    for (line, reason) in [
+        ("Bearer application-token", "token_malformed"),
+        (&*format!("Bearer {expired}"), "token_expired"),
+        ("Bearer", "bearer_malformed"),
+        ("bearer a b", "bearer_malformed"),
+    ] {
+        for path in ["/", &*both] {
+            let answer = stage.refuses(path, &format!("Authorization: {line}\r\n"), 401, reason);
+            assert_eq!(challenge(&answer), INVALID);
+        }
+    }
+    // A good one is not spoilt by what nobody reads.
+    let recorded = stage.forwards("/?rstream.token=bad&a", &bearer(&good));
+    assert_eq!(
+        (target(&recorded), recorded.field("authorization")),
+        ("/?a", None)
+    );
+    assert_eq!(target(&stage.forwards(&both, "")), "/");
+}
+
+#[test]
+fn case_7_a_parameter_twice_is_401_though_both_are_good() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    for query in [
+        format!("rstream.token={token}&rstream.token={token}"),
+        format!("rstream.token={token}&a&rstream%2Etoken={token}"),
+        format!("rstream.token={token}&rstream.token"),
+    ] {
+        for lines in ["", &*bearer(&token)] {
+            let path = format!("/?{query}");
+            let answer = stage.refuses(&path, lines, 401, "several_query_tokens");
+            assert_eq!(challenge(&answer), INVALID);
+        }
+    }
+    stage.forwards(&format!("/?rstream.token={token}"), "");
+}
+
+#[test]
+fn several_authorization_lines_are_401_though_both_are_good() {
+    let stage = Stage::guarded();
+    let good = bearer(&stage.edge.token(|_| ()));
+    for lines in [
+        format!("{good}{good}"),
+        format!("{good}authorization: Basic YTpi\r\n"),
+        format!("Authorization: Basic YTpi\r\n{good}"),
+    ] {
+        stage.refuses("/", &lines, 401, "several_authorizations");
+    }
+    stage.forwards("/", &good);
+}
+
+#[test]
+fn case_9_basic_beside_a_parameter_is_the_applications() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    let basic = "Authorization: Basic YTpi\r\n";
+    let recorded = stage.forwards(&format!("/?rstream.token={token}"), basic);
+    assert_eq!(recorded.field("authorization"), Some("Basic YTpi"));
+    let answer = stage.refuses("/", basic, 401, "token_missing");
+    assert_eq!(challenge(&answer), PLAIN);
+    stage.refuses("/?rstream.token=", basic, 401, "query_token_malformed");
+}
+
+#[test]
+fn case_10_expiry_has_no_leeway_and_ends_a_kept_connection_too() {
+    let stage = Stage::guarded();
+    let now = stage.edge.clock().now().unix_seconds();
+    let until = |exp: u64| {
+        bearer(&stage.edge.token(|claims| {
+            claims.insert("exp".into(), exp.into());
+        }))
+    };
+    stage.refuses("/", &until(now - 1), 401, "token_expired");
+    let lines = until(now + 600);
+    let mut client = stage.edge.client();
+    stage.forwards_on(&mut client, "/", &lines);
+    stage.forwards_on(&mut client, "/", &lines);
+    stage.edge.clock().advance(Duration::from_secs(600));
+    assert_eq!(client.ask(get("/", &lines)).status, 401);
+    assert_eq!(stage.edge.reason(), "token_expired");
+    // The connection itself is as good as before.
+    stage.forwards_on(&mut client, "/", &until(now + 7200));
+}
+
+#[test]
+fn a_token_is_good_from_its_nbf_on_and_not_issued_in_the_future() {
+    let stage = Stage::guarded();
+    let now = stage.edge.clock().now().unix_seconds();
+    let with = |name: &str, date: u64| {
+        bearer(&stage.edge.token(|claims| {
+            claims.insert(name.into(), date.into());
+        }))
+    };
+    let later = with("nbf", now + 600);
+    stage.refuses("/", &later, 401, "token_not_yet_valid");
+    let issued_later = with("iat", now + 1000);
+    stage.refuses("/", &issued_later, 401, "token_issued_in_future");
+    stage.forwards("/", &with("iat", now + 200));
+    stage.edge.clock().advance(Duration::from_secs(800));
+    stage.forwards("/", &later);
+    stage.forwards("/", &issued_later);
+}
+
+#[test]
+fn case_11_permissions() {
+    let stage = Stage::guarded();
+    let with = |permissions: serde_json::Value| {
+        bearer(&stage.edge.token(|claims| {
+            claims.insert("permissions".into(), permissions);
+        }))
+    };
+    stage.refuses("/", &with(json!([])), 403, "permission_missing");
+    let other = with(json!(["tunnels.tunnels.create-delete"]));
+    stage.refuses("/", &other, 403, "permission_missing");
+    stage.forwards("/", &with(json!(["tunnels.streams.create-delete"])));
+    stage.forwards("/", &with(json!(null)));
+}
+
+#[test]
+fn cases_12_15_16_and_17_boundaries() {
+    let stage = Stage::guarded();
+    let path = |project: &str, rule: serde_json::Value| json!({ "projects": [project], "scopes": { "tunnels": { "connect": { "params": { "path": rule } } } } });
+    for (case, boundary, reason) in [
+        (12, json!({ "projects": ["proj-2"] }), "outside_boundary"),
+        (
+            15,
+            json!({ "scopes": { "tunnels": { "list": true } } }),
+            "outside_boundary",
+        ),
+        (
+            16,
+            json!({ "AND": [{ "projects": ["proj-1"] }, { "projects": ["proj-2"] }] }),
+            "outside_boundary",
+        ),
+        (
+            17,
+            json!({ "OR": [path("proj-2", json!({ "regex": ".*" })), path("proj-1", json!("/a"))] }),
+            "path_outside_boundary",
+        ),
+    ] {
+        let token = bearer(&stage.bounded(boundary));
+        let answer = stage.refuses("/b", &token, 403, reason);
+        assert_eq!(answer.field("www-authenticate"), None, "case {case}");
+        if case == 17 {
+            stage.forwards("/a", &token);
+        }
+    }
+    for boundary in [
+        json!({ "projects": ["proj-2", "proj-1"] }),
+        json!({ "scopes": { "tunnels": { "connect": true } } }),
+        json!({ "OR": [{ "projects": ["proj-1"] }, { "projects": ["proj-2"] }] }),
+    ] {
+        stage.forwards("/b", &bearer(&stage.bounded(boundary)));
+    }
+}
+
+#[test]
+fn cases_13_and_14_paths() {
+    let stage = Stage::guarded();
+    let ping = bearer(&stage.bounded(path_rule(&json!({ "exact": "/ping" }))));
+    assert_eq!(target(&stage.forwards("/ping?a", &ping)), "/ping?a");
+    for path in ["/private", "/ping/", "/Ping", "/", "/ping%2f"] {
+        let ambiguous = path.contains('%');
+        let reason = if ambiguous {
+            "path_ambiguous"
+        } else {
+            "path_outside_boundary"
+        };
+        stage.refuses(path, &ping, 403, reason);
+    }
+    let api = bearer(&stage.path_token("^/api"));
+    let recorded = stage.forwards("/api/x?y=/z", &api);
+    assert_eq!(target(&recorded), "/api/x?y=/z");
+    assert_eq!(target(&stage.forwards("/%61pi/x", &api)), "/%61pi/x");
+    stage.refuses("/x/api", &api, 403, "path_outside_boundary");
+    stage.refuses("/x?/api", &api, 403, "path_outside_boundary");
+    stage.refuses("/api/../x", &api, 403, "path_ambiguous");
+    stage.refuses("/api/%2e%2e/x", &api, 403, "path_ambiguous");
+}
+
+#[test]
+fn case_18_the_sender_chooses_no_algorithm_and_case_19_no_unknown_credential() {
+    let stage = Stage::guarded();
+    let now = stage.edge.clock().now().unix_seconds();
+    let claims = json!({ "iat": now, "exp": now + 60 });
+    let hs256 = json!({ "alg": "HS256", "typ": "JWT" });
+    let good = sign(SECRET, &hs256, &claims);
+    let unsigned = sign(SECRET, &json!({ "alg": "none" }), &claims);
+    let stripped = format!("{}.", unsigned.rsplit_once('.').unwrap().0);
+    let other_secret = "another secret, which has more than thirty-two bytes as well";
+    for (token, reason) in [
+        (unsigned, "token_algorithm"),
+        (stripped, "token_malformed"),
+        (
+            sign(SECRET, &json!({ "alg": "ES512" }), &claims),
+            "token_algorithm",
+        ),
+        (sign(other_secret, &hs256, &claims), "token_signature"),
+        (
+            sign(
+                SECRET,
+                &hs256,
+                &json!({ "type": "app", "clientId": "c", "permissions": null }),
+            ),
+            "token_type_unsupported",
+        ),
+        (
+            sign(SECRET, &hs256, &json!({ "type": "pat" })),
+            "token_type_unsupported",
+        ),
+        (format!("{good}="), "token_malformed"),
+        (format!("{good}."), "token_malformed"),
+        // One character of 43 less may still be base64; two less never are.
+        (good[..good.len() - 2].to_owned(), "token_malformed"),
+        ("a".repeat(9000), "token_too_long"),
+    ] {
+        stage.refuses("/", &bearer(&token), 401, reason);
+    }
+    stage.forwards("/", &bearer(&good));
+}
+
+/// What differs between bad tokens would tell an attacker how far he came.
+#[test]
+fn every_bad_token_gets_the_same_bytes() {
+    let stage = Stage::guarded();
+    let good = stage.edge.token(|_| ());
+    let with = |name: &str, value: serde_json::Value| {
+        stage.edge.token(|claims| {
+            claims.insert(name.into(), value);
+        })
+    };
+    let mut seen = Vec::new();
+    for token in [
+        "x".to_owned(),
+        format!("{good}x"),
+        with("exp", json!(1)),
+        with("nbf", json!(1_u64 << 40)),
+        with("exp", json!("soon")),
+        with("type", json!("pat")),
+        with("tunnelsGrants", json!([])),
+        with("resources", json!({})),
+        with("metadata", json!({ "engine": "elsewhere.example" })),
+    ] {
+        let mut client = stage.edge.client();
+        let answer = client.ask(get("/", &bearer(&token)));
+        let stable: Vec<String> = String::from_utf8(answer.head)
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with("Date: ") && !line.starts_with("X-Request-Id: "))
+            .map(str::to_owned)
+            .collect();
+        seen.push((stable, answer.body));
+    }
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:#?}");
+    assert_eq!(seen[0].1, b"{\"error\":\"Unauthorized.\"}");
+    stage.upstream.assert_untouched();
+}
+
+#[test]
+fn a_token_elsewhere_than_in_its_two_places_is_none() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    for lines in [
+        format!("Cookie: rstream_auth={token}\r\n"),
+        format!("Proxy-Authorization: Bearer {token}\r\n"),
+        format!("Rstream-Authorization: Bearer {token}\r\n"),
+        format!("X-Authorization: Bearer {token}\r\n"),
+        format!("Referer: https://{HOST}/?rstream.token={token}\r\n"),
+    ] {
+        stage.refuses("/", &lines, 401, "token_missing");
+    }
+    stage.refuses(&format!("/rstream.token={token}"), "", 401, "token_missing");
+    stage.forwards("/", &format!("aUTHORIZATION:\tbEaReR   {token}  \r\n"));
+}
