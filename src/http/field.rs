@@ -17,6 +17,30 @@ pub struct Field {
     pub nominated: bool,
 }
 
+/// The values of all fields of one kind, in order.
+pub(super) fn values<'a>(
+    head: &'a [u8],
+    fields: &'a [Field],
+    kind: FieldKind,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    fields
+        .iter()
+        .filter(move |field| field.kind == kind)
+        .map(move |field| field.value.of(head))
+}
+
+/// The values of all fields called `name` in any case, in order.
+pub(super) fn values_named<'a, 'n>(
+    head: &'a [u8],
+    fields: &'a [Field],
+    name: &'n [u8],
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    fields
+        .iter()
+        .filter(move |field| same_name(field.name.of(head), name))
+        .map(move |field| field.value.of(head))
+}
+
 /// What a field is to us, found once at the parse by its name in lower case with `_` read as `-` (S3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {

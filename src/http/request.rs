@@ -11,7 +11,7 @@ pub use error::RequestError;
 use std::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::field::{Field, FieldKind, same_name};
+use super::field::{self, Field, FieldKind};
 use super::head::{self, HeadError};
 use super::host::CanonicalHost;
 use super::scan::{HeadScan, Scan};
@@ -241,20 +241,12 @@ impl<'a> Request<'a> {
 
     /// The values of all fields of one kind, in order.
     pub fn values(&self, kind: FieldKind) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let bytes = self.bytes;
-        let fields = self.head.fields.iter();
-        fields
-            .filter(move |field| field.kind == kind)
-            .map(move |field| field.value.of(bytes))
+        field::values(self.bytes, &self.head.fields, kind)
     }
 
     /// The values of all fields called `name` in any case, in order: for names without a kind of their own.
     pub fn values_named<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let bytes = self.bytes;
-        let fields = self.head.fields.iter();
-        fields
-            .filter(move |field| same_name(field.name.of(bytes), name))
-            .map(move |field| field.value.of(bytes))
+        field::values_named(self.bytes, &self.head.fields, name)
     }
 }
 
