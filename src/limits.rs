@@ -87,6 +87,8 @@ pub struct Limits {
     pub requests_per_connection: u64,
     /// Longest request body, in bytes; 0: no limit.
     pub body_bytes: u64,
+    /// Most upgraded connections of one tunnel on one core; 0: no limit.
+    pub upgrades_per_tunnel: usize,
 }
 
 impl Default for Limits {
@@ -98,6 +100,7 @@ impl Default for Limits {
             connections_per_core: 16384,
             requests_per_connection: 0,
             body_bytes: 0,
+            upgrades_per_tunnel: 8192,
         }
     }
 }
@@ -119,8 +122,10 @@ pub struct Timeouts {
     pub upstream_connect: Duration,
     /// From the end of the request head to the first byte of the answer.
     pub upstream_response: Duration,
-    /// Between two reads of an answer.
+    /// Between two reads of an answer, or of an upgraded connection.
     pub upstream_read_idle: Duration,
+    /// A whole upgraded connection.
+    pub upgrade_lifetime: Duration,
     /// An unused pooled connection.
     pub upstream_keepalive: Duration,
     /// How long a stopping process lets exchanges finish.
@@ -139,6 +144,7 @@ impl Default for Timeouts {
             upstream_connect: seconds(5),
             upstream_response: seconds(60),
             upstream_read_idle: seconds(300),
+            upgrade_lifetime: seconds(24 * 60 * 60),
             upstream_keepalive: seconds(60),
             drain: seconds(30),
         }

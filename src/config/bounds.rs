@@ -23,6 +23,7 @@ pub(super) fn timeouts(root: &Reader<'_>) -> Option<Timeouts> {
             "upstream_connect",
             "upstream_response",
             "upstream_read_idle",
+            "upgrade_lifetime",
             "upstream_keepalive",
             "drain",
         ],
@@ -42,6 +43,7 @@ pub(super) fn timeouts(root: &Reader<'_>) -> Option<Timeouts> {
     set("upstream_connect", &mut timeouts.upstream_connect);
     set("upstream_response", &mut timeouts.upstream_response);
     set("upstream_read_idle", &mut timeouts.upstream_read_idle);
+    set("upgrade_lifetime", &mut timeouts.upgrade_lifetime);
     set("upstream_keepalive", &mut timeouts.upstream_keepalive);
     set("drain", &mut timeouts.drain);
     all_good.then_some(timeouts)
@@ -58,6 +60,7 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
             "connections_per_core",
             "requests_per_connection",
             "body_bytes",
+            "upgrades_per_tunnel",
             "failed_verifications_per_second",
             "expensive_verifications_per_second",
         ],
@@ -85,6 +88,9 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
     let body_bytes = table
         .size("body_bytes", 0..=u64::MAX)
         .or(defaults.body_bytes);
+    let upgrades_per_tunnel = table
+        .integer("upgrades_per_tunnel", 0..=CONNECTIONS_PER_CORE_MAX)
+        .or(defaults.upgrades_per_tunnel as u64);
     Some(Limits {
         head_bytes: usize::try_from(head_bytes?).ok()?,
         header_fields: usize::try_from(header_fields?).ok()?,
@@ -92,6 +98,7 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
         connections_per_core: usize::try_from(connections_per_core?).ok()?,
         requests_per_connection: requests_per_connection?,
         body_bytes: body_bytes?,
+        upgrades_per_tunnel: usize::try_from(upgrades_per_tunnel?).ok()?,
     })
 }
 

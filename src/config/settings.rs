@@ -131,6 +131,8 @@ pub struct Tunnel {
     pub public: bool,
     /// `path_semicolon = "allow"` (S2).
     pub path_semicolon_allowed: bool,
+    /// Trailer fields pass both ways (S3.1).
+    pub trailers: bool,
     pub labels: Vec<(String, String)>,
 }
 

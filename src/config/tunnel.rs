@@ -31,6 +31,7 @@ const KNOWN: &[&str] = &[
     "identity_headers",
     "allowed_origins",
     "path_semicolon",
+    "trailers",
     "trusted_ips",
     "geoip",
     "tls_min_version",
@@ -85,6 +86,7 @@ fn tunnel(
     refuse_unbuilt(table);
     let semicolons = [("refuse", false), ("allow", true)];
     let path_semicolon_allowed = table.word("path_semicolon", &semicolons).or(false);
+    let trailers = table.boolean("trailers").or(false);
     let labels = table.words("labels").or(Vec::new());
     let (token_auth, public) = entrance?;
     Some(Tunnel {
@@ -94,6 +96,7 @@ fn tunnel(
         token_auth,
         public,
         path_semicolon_allowed: path_semicolon_allowed?,
+        trailers: trailers?,
         labels: labels?,
     })
 }

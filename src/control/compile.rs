@@ -120,6 +120,7 @@ fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
             Guard::Public
         },
         semicolon_allowed: tunnel.path_semicolon_allowed,
+        trailers: tunnel.trailers,
         properties: TunnelProperties {
             hostname: Some(tunnel.hostname.clone()),
             host: Some(tunnel.hostname.clone()),

@@ -5,9 +5,9 @@ use crate::authn::{Identity, query};
 use crate::authz::{self, Permit};
 use crate::http::HeadLimits;
 use crate::http::body::Framing;
-use crate::http::decimal;
 use crate::http::field::{Field, FieldKind};
 use crate::http::request::{Request, RequestHead};
+use crate::http::{decimal, trim};
 
 /// What the edge itself says of a request.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,10 @@ pub struct Origin<'a> {
     /// `http` or `https`: how the client reached the edge.
     pub scheme: &'a str,
     pub request_id: &'a str,
+    /// The request is a WebSocket handshake (S4.3).
+    pub websocket: bool,
+    /// The tunnel has `trailers = true`.
+    pub trailers: bool,
 }
 
 /// Writes the head of a permitted request, spending the permit; answers who it was for.
@@ -38,6 +42,7 @@ pub fn write<R: Room>(
         }
     }
     framing(&mut writer, request);
+    hop(&mut writer, request, origin);
     if !origin.client.is_empty() {
         writer.field(b"X-Forwarded-For", origin.client.as_bytes());
     }
@@ -87,7 +92,7 @@ fn client_field<R: Room>(
         | FieldKind::ContentLength
         | FieldKind::TransferEncoding
         | FieldKind::RequestId => {}
-        // Meant for this hop alone (RFC 9110 7.6.1). Trailers and upgrades are not passed on.
+        // Meant for this hop alone (RFC 9110 7.6.1); what is agreed with the upstream is written by `hop`.
         FieldKind::Connection
         | FieldKind::KeepAlive
         | FieldKind::ProxyConnection
@@ -190,6 +195,33 @@ fn framing<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>) {
     }
 }
 
+/// What is agreed with the upstream alone (RFC 9110 7.6.1): the switch to a WebSocket, and trailers.
+fn hop<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>, origin: Origin<'_>) {
+    if origin.websocket {
+        writer.field(b"Connection", b"Upgrade");
+        writer.field(b"Upgrade", b"websocket");
+        return;
+    }
+    if !origin.trailers {
+        return;
+    }
+    if request.head.framing == Framing::Chunked {
+        for names in request.values(FieldKind::Trailer) {
+            writer.field(b"Trailer", names);
+        }
+    }
+    let wants_trailers = |field: &&Field| {
+        let mut codings = field.value.of(request.bytes).split(|byte| *byte == b',');
+        field.kind == FieldKind::Te
+            && field.nominated
+            && codings.any(|coding| trim(coding).eq_ignore_ascii_case(b"trailers"))
+    };
+    if request.head.fields.iter().find(wants_trailers).is_some() {
+        writer.field(b"Connection", b"TE");
+        writer.field(b"TE", b"trailers");
+    }
+}
+
 /// Any bytes: an accepted request leaves as one request that is accepted again and means the same, and nothing leaves
 /// that is the edge's own, or this hop's.
 pub fn fuzz_forward(bytes: &[u8]) {
@@ -207,6 +239,8 @@ pub fn fuzz_forward(bytes: &[u8]) {
         client: "192.0.2.1",
         scheme: "https",
         request_id: "id",
+        websocket: false,
+        trailers: false,
     };
     let mut written = Vec::new();
     let result = write(authz::public(0, true), request, origin, &mut written);

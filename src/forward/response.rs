@@ -18,6 +18,8 @@ pub struct Terms<'a> {
     pub persistent: bool,
     /// The request carried its token in the query: the answer must not be kept or tell its address (S5.12).
     pub token_in_query: bool,
+    /// The tunnel has `trailers = true`.
+    pub trailers: bool,
 }
 
 /// How the body goes to the client.
@@ -58,6 +60,11 @@ pub fn write<R: Room>(
     fields(&mut writer, response, terms);
     if delivery == Delivery::Chunked {
         writer.field(b"Transfer-Encoding", b"chunked");
+        if terms.trailers {
+            for names in response.values(FieldKind::Trailer) {
+                writer.field(b"Trailer", names);
+            }
+        }
     }
     if terms.token_in_query {
         writer.field(b"Referrer-Policy", b"no-referrer");
@@ -70,6 +77,20 @@ pub fn write<R: Room>(
     }
     writer.finish()?;
     Ok((delivery, persistent))
+}
+
+/// Writes the 101 that begins a WebSocket; what follows it is no longer HTTP.
+pub fn write_switch<R: Room>(
+    response: Response<'_>,
+    terms: Terms<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let mut writer = Writer::new(out);
+    status_line(&mut writer, response);
+    writer.field(b"Connection", b"Upgrade");
+    writer.field(b"Upgrade", b"websocket");
+    fields(&mut writer, response, terms);
+    writer.finish()
 }
 
 /// Writes an interim answer (1xx): its fields, and nothing of ours.
@@ -128,7 +149,7 @@ fn set_cookie<R: Room>(writer: &mut Writer<'_, R>, name: &[u8], value: &[u8], ho
 
 fn passes(field: &Field, response: Response<'_>, terms: Terms<'_>) -> bool {
     match field.kind {
-        // Meant for this hop alone. Trailers and upgrades are not passed on.
+        // Meant for this hop alone; what is agreed with the client is written anew.
         FieldKind::Connection
         | FieldKind::KeepAlive
         | FieldKind::ProxyConnection

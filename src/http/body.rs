@@ -1,7 +1,8 @@
 //! Message framing (RFC 9112 6 and 7): where a body ends, and its bytes without the chunk lines.
 //!
 //! Comes in: the framing that a head announced, then buffers as they are read. Goes out: payload bytes, moved to the
-//! front of the same buffer, and where the message ends. Chunk extensions and trailers are checked and dropped. It
+//! front of the same buffer, and where the message ends. Chunk extensions are checked and dropped, and so are trailers unless they are
+//! asked for. It
 //! refuses every chunk line that some reader would end elsewhere; the verdict does not depend on how the bytes were cut
 //! into reads.
 
@@ -52,6 +53,8 @@ impl BodyError {
 #[derive(Clone, Debug)]
 pub struct BodyDecoder {
     state: State,
+    keeps_trailers: bool,
+    trailers: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,14 +72,24 @@ enum State {
 }
 
 impl BodyDecoder {
+    /// A body whose trailers are dropped.
     pub fn new(framing: Framing) -> Self {
+        BodyDecoder::with_trailers(framing, false)
+    }
+
+    /// A body whose trailers are kept where `keeps_trailers` says so: see [`BodyDecoder::trailers`].
+    pub fn with_trailers(framing: Framing, keeps_trailers: bool) -> Self {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Finished,
             Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Line(ChunkLine::first()),
+            Framing::Chunked => State::Line(ChunkLine::first(keeps_trailers)),
             Framing::UntilClose => State::UntilClose,
         };
-        BodyDecoder { state }
+        BodyDecoder {
+            state,
+            keeps_trailers,
+            trailers: Vec::new(),
+        }
     }
 
     /// Decodes in place: payload bytes are moved to the front of `buffer`.
@@ -104,7 +117,7 @@ impl BodyDecoder {
                     move_payload(buffer, &mut decoded, length);
                     *remaining -= length as u64;
                     if *remaining == 0 {
-                        self.state = State::Line(ChunkLine::after_data());
+                        self.state = State::Line(ChunkLine::after_data(self.keeps_trailers));
                     }
                 }
                 State::Line(line) => {
@@ -114,7 +127,10 @@ impl BodyDecoder {
                     match step {
                         Step::More => {}
                         Step::Data(size) => self.state = State::Chunk(size),
-                        Step::End => self.state = State::Finished,
+                        Step::End => {
+                            self.trailers = line.take_trailers();
+                            self.state = State::Finished;
+                        }
                         Step::Refused(error) => {
                             let error = BodyError::Chunk(error);
                             self.state = State::Failed(error);
@@ -132,6 +148,12 @@ impl BodyDecoder {
             State::Length(remaining) | State::Chunk(remaining) => Some(remaining),
             State::Finished | State::Line(_) | State::UntilClose | State::Failed(_) => None,
         }
+    }
+
+    /// The trailer fields that may pass, each with its CRLF, once the body has ended: whoever sends them on puts
+    /// [`TRAILERS_START`] before and an empty line behind them.
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
     }
 
     /// Why the body was refused, if it was.
@@ -189,6 +211,9 @@ fn move_payload(buffer: &mut [u8], decoded: &mut Decoded, length: usize) {
     decoded.consumed += length;
     decoded.payload += length;
 }
+
+/// What stands before the trailers of a chunked body: the last chunk.
+pub const TRAILERS_START: &[u8] = b"0\r\n";
 
 /// What ends a chunked body without trailers: the last chunk and the empty line.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

@@ -1,7 +1,7 @@
 //! The lines of a chunked body (RFC 9112 7.1): sizes, extensions, trailers, one byte at a time.
 //!
-//! Comes in: bytes that are not payload. Goes out: the size of the next chunk, or the end of the body. Extensions and
-//! trailers are checked against their grammar and dropped. It refuses bare CR and LF above all: a reader that ends an
+//! Comes in: bytes that are not payload. Goes out: the size of the next chunk, or the end of the body. Extensions
+//! are checked against their grammar and dropped; so are trailers, unless they are asked for. It refuses bare CR and LF above all: a reader that ends an
 //! extension at a bare LF finds another chunk, and in it another request, in the same bytes.
 
 use arrayvec::ArrayVec;
@@ -72,6 +72,10 @@ pub(super) struct ChunkLine {
     length: usize,
     /// The beginning of a trailer's name: as much as tells the names that are refused.
     name: ArrayVec<u8, KNOWN_NAME_BYTES>,
+    /// Whole trailer lines that may pass, and the one being read; `None` where none is wanted.
+    kept: Option<Vec<u8>>,
+    /// Where in `kept` the line being read begins.
+    line_start: usize,
 }
 
 /// Where in the grammar the next byte stands.
@@ -102,21 +106,29 @@ enum Place {
 
 impl ChunkLine {
     /// The line before the first chunk.
-    pub(super) fn first() -> Self {
-        ChunkLine::at(Place::Size(0))
+    pub(super) fn first(keeps_trailers: bool) -> Self {
+        ChunkLine::at(Place::Size(0), keeps_trailers)
     }
 
     /// The CRLF after a chunk's payload, then the next line.
-    pub(super) fn after_data() -> Self {
-        ChunkLine::at(Place::DataCr)
+    pub(super) fn after_data(keeps_trailers: bool) -> Self {
+        ChunkLine::at(Place::DataCr, keeps_trailers)
     }
 
-    fn at(place: Place) -> Self {
+    /// The trailer lines that may pass, each with its CRLF; empty before the end, and where none was wanted.
+    pub(super) fn take_trailers(&mut self) -> Vec<u8> {
+        self.kept.take().unwrap_or_default()
+    }
+
+    fn at(place: Place, keeps_trailers: bool) -> Self {
         ChunkLine {
             place,
             size: 0,
             length: 0,
             name: ArrayVec::new(),
+            // Allocates nothing before the first trailer.
+            kept: keeps_trailers.then(Vec::new),
+            line_start: 0,
         }
     }
 
@@ -149,7 +161,10 @@ impl ChunkLine {
                 Place::TrailerStart
             }
             Place::FinalLf if byte == b'\n' => return Ok(Step::End),
-            Place::TrailerLf if byte == b'\n' => Place::TrailerStart,
+            Place::TrailerLf if byte == b'\n' => {
+                self.end_trailer();
+                Place::TrailerStart
+            }
             Place::SizeLf | Place::FinalLf | Place::TrailerLf => return Err(ChunkError::LineEnd),
             Place::Size(digits) => self.size_byte(digits, byte)?,
             Place::TrailerStart | Place::TrailerName | Place::TrailerValue => {
@@ -224,6 +239,27 @@ impl ChunkLine {
         if self.length > TRAILER_BYTES_MAX {
             return Err(ChunkError::TrailersTooLong);
         }
+        let place = self.trailer_place(byte)?;
+        if let Some(kept) = &mut self.kept
+            && matches!(place, Place::TrailerName | Place::TrailerValue)
+        {
+            kept.push(byte);
+        }
+        Ok(place)
+    }
+
+    /// Keeps the line that has ended, if its name may pass.
+    fn end_trailer(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        if classify(&self.name).passes_as_trailer() {
+            kept.extend_from_slice(b"\r\n");
+            self.line_start = kept.len();
+        } else {
+            kept.truncate(self.line_start);
+        }
+    }
+
+    fn trailer_place(&mut self, byte: u8) -> Result<Place, ChunkError> {
         match (self.place, byte) {
             (Place::TrailerStart, b'\r') => Ok(Place::FinalLf),
             (Place::TrailerStart, _) if is_token_byte(byte) => {

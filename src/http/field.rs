@@ -212,8 +212,13 @@ impl FieldKind {
         }
     }
 
+    /// Names that may pass as trailers where a tunnel wants them (S3.1): those that mean nothing to an edge.
+    pub(super) fn passes_as_trailer(self) -> bool {
+        self == FieldKind::Other
+    }
+
     /// Names that make a trailer section an attack (RFC 9110 6.5.1): a reader that merges trailers into the head
-    /// would take framing, routing or a credential from it. All other trailers are dropped without a word.
+    /// would take framing, routing or a credential from it. All others that may not pass are dropped without a word.
     pub(super) fn refused_in_trailers(self) -> bool {
         match self {
             FieldKind::Host

@@ -20,6 +20,7 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod target;
+pub mod websocket;
 
 mod compatibility;
 

@@ -42,6 +42,8 @@ pub struct Tunnel {
     pub guard: Guard,
     /// `path_semicolon = "allow"` (S2).
     pub semicolon_allowed: bool,
+    /// `trailers = true`: trailer fields pass both ways (S3.1).
+    pub trailers: bool,
     /// What a boundary's filters may ask for.
     pub properties: TunnelProperties,
 }

@@ -26,6 +26,8 @@ pub enum Refusal {
     EdgePath,
     Unauthenticated(Unauthenticated),
     Forbidden(Forbidden),
+    /// The tunnel has as many upgraded connections on this core as it may have (S9).
+    TooManyUpgrades,
     Upstream(UpstreamFault),
 }
 
@@ -54,6 +56,8 @@ pub enum UpstreamFault {
     TooManyInterim,
     /// It switched protocols, which nobody asked for.
     SwitchedProtocols,
+    /// It switched, but not to the WebSocket that was asked for (S4.3).
+    BadUpgrade,
 }
 
 impl Refusal {
@@ -68,6 +72,7 @@ impl Refusal {
             Refusal::Misdirected => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
+            Refusal::TooManyUpgrades => 503,
             Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
             Refusal::Upstream(_) => 502,
         }
@@ -86,6 +91,7 @@ impl Refusal {
             Refusal::EdgePath => "edge_path_unknown",
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
+            Refusal::TooManyUpgrades => "too_many_upgrades",
             Refusal::Upstream(fault) => fault.reason(),
         }
     }
@@ -97,8 +103,13 @@ impl Refusal {
                 true
             }
             Refusal::BodyTooLarge => true,
+            // What the client may have sent behind its request is no request (S4.3).
+            Refusal::Upstream(UpstreamFault::SwitchedProtocols | UpstreamFault::BadUpgrade) => true,
             Refusal::UnknownHost | Refusal::Misdirected | Refusal::EdgePath => false,
-            Refusal::Unauthenticated(_) | Refusal::Forbidden(_) | Refusal::Upstream(_) => false,
+            Refusal::Unauthenticated(_)
+            | Refusal::Forbidden(_)
+            | Refusal::TooManyUpgrades
+            | Refusal::Upstream(_) => false,
         }
     }
 }
@@ -119,7 +130,8 @@ impl UpstreamFault {
             | UpstreamFault::BodyTruncated
             | UpstreamFault::AnswerHeadTooLong
             | UpstreamFault::TooManyInterim
-            | UpstreamFault::SwitchedProtocols => "",
+            | UpstreamFault::SwitchedProtocols
+            | UpstreamFault::BadUpgrade => "",
         }
     }
 
@@ -138,6 +150,7 @@ impl UpstreamFault {
             UpstreamFault::AnswerHeadTooLong => "upstream_head_too_long",
             UpstreamFault::TooManyInterim => "upstream_interim_flood",
             UpstreamFault::SwitchedProtocols => "upstream_switched_protocols",
+            UpstreamFault::BadUpgrade => "upstream_bad_upgrade",
         }
     }
 }

@@ -128,7 +128,10 @@ impl AsyncWriteRent for Link {
     }
 
     async fn shutdown(&mut self) -> io::Result<()> {
-        self.0.socket.shutdown_write();
+        // In memory the owner ends the socket, after it has sent what was written.
+        if !self.0.detached.get() {
+            self.0.socket.shutdown_write();
+        }
         Ok(())
     }
 }

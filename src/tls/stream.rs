@@ -103,6 +103,14 @@ impl TlsStream {
         self.socket.readable().await
     }
 
+    /// Whether nothing has arrived that was not read yet.
+    pub fn is_quiet(&self) -> bool {
+        let ciphertext = self.ciphertext.take();
+        let waiting = ciphertext.is_some();
+        self.ciphertext.set(ciphertext);
+        !waiting && self.session.borrow().wants_read() && self.socket.is_quiet()
+    }
+
     /// Appends plain bytes to `buffer`, which must have spare room; 0 is the end, announced or not.
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         self.read_plain(buffer, None).await

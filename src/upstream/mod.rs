@@ -118,6 +118,30 @@ impl Connection {
         }
     }
 
+    /// Waits for bytes, or the end, holding no buffer, and reads them into one of the pool's.
+    pub async fn read_waiting(&self, pool: &BufferPool) -> (io::Result<usize>, Buffer) {
+        match &self.link {
+            Link::Plain(socket) => {
+                // An error shows again at the read.
+                let _ = socket.readable().await;
+                socket.read(pool.take()).await
+            }
+            Link::Tls(link) => link.read_waiting().await,
+        }
+    }
+
+    /// Ends the sending direction after everything that was written; says so in TLS.
+    pub async fn finish(&self, within: Duration) {
+        match &self.link {
+            Link::Plain(socket) => socket.shutdown_write(),
+            Link::Tls(link) => {
+                self.deadline.write_within(within);
+                link.finish().await;
+                self.deadline.clear_write();
+            }
+        }
+    }
+
     /// Writes all filled bytes and gives the buffer back empty; the upstream must take some every `idle`.
     pub async fn write_all(&self, buffer: Buffer, idle: Duration) -> (io::Result<()>, Buffer) {
         let before = || self.deadline.write_within(idle);

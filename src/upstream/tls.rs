@@ -66,15 +66,57 @@ impl TlsLink {
                 // by anybody on the way (RFC 9112 9.8). For any other body the framing has decided before.
                 result => return (result, buffer),
             }
-            let (result, ciphertext) = self.socket().read(self.pool.take()).await;
-            if let Err(error) = result {
-                self.pool.give(ciphertext);
+            if let Err(error) = self.take_ciphertext().await {
                 return (Err(error), buffer);
             }
-            if let Some(used) = self.handle.feed(ciphertext) {
-                self.pool.give(used);
+        }
+    }
+
+    /// As [`TlsLink::read`] into a buffer of the pool, without one while it waits.
+    pub(super) async fn read_waiting(&self) -> (io::Result<usize>, Buffer) {
+        loop {
+            let (result, buffer) = self
+                .without_waiting(self.pool.take(), async |stream, buffer| {
+                    stream.read(buffer).await
+                });
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return (result, buffer),
+            }
+            self.pool.give(buffer);
+            // An error shows again at the read.
+            let _ = self.socket().readable().await;
+            if let Err(error) = self.take_ciphertext().await {
+                return (Err(error), self.pool.take());
             }
         }
+    }
+
+    /// Reads once from the socket, for the stream to decrypt.
+    async fn take_ciphertext(&self) -> io::Result<()> {
+        let (result, ciphertext) = self.socket().read(self.pool.take()).await;
+        if let Err(error) = result {
+            self.pool.give(ciphertext);
+            return Err(error);
+        }
+        if let Some(used) = self.handle.feed(ciphertext) {
+            self.pool.give(used);
+        }
+        Ok(())
+    }
+
+    /// Says `close_notify` and ends the sending direction.
+    pub(super) async fn finish(&self) {
+        self.handle.make_room(self.pool.take());
+        let (_, empty) = self.without_waiting(Buffer::with_capacity(0), async |stream, buffer| {
+            (stream.shutdown().await.map(|()| 0), buffer)
+        });
+        drop(empty);
+        if let Some(written) = self.handle.take_written() {
+            let (_, written) = self.socket().write_all(written, || ()).await;
+            self.pool.give(written);
+        }
+        self.socket().shutdown_write();
     }
 
     pub(super) async fn write_all(

@@ -18,7 +18,7 @@ use super::relay::{Answer, HEADROOM, Signals, frame};
 use super::trace::Phase;
 
 /// Room before an answer's bytes, so that the head we write in its place may be this much longer.
-const ANSWER_HEADROOM: usize = 512;
+pub(super) const ANSWER_HEADROOM: usize = 512;
 
 /// How long a client may go on sending a body whose answer it already has.
 const EARLY_ANSWER_LINGER: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ impl Exchange<'_> {
     }
 
     /// Reads heads until the final one, passing interim answers on.
-    async fn answer_head(
+    pub(super) async fn answer_head(
         &self,
         upstream: &Connection,
         response: &mut ResponseHead,
@@ -104,8 +104,13 @@ impl Exchange<'_> {
                 return (Err(Answer::Fault(UpstreamFault::Answer(error))), buffer);
             }
             match response.status {
-                // Nobody asked for another protocol: the request went without its `Upgrade`.
-                101 => return (Err(Answer::Fault(UpstreamFault::SwitchedProtocols)), buffer),
+                101 => {
+                    let switched = self.switched(Response {
+                        bytes,
+                        head: response,
+                    });
+                    return (switched.map(|()| length).map_err(Answer::Fault), buffer);
+                }
                 100..200 => {
                     if let Err(answer) = self
                         .interim(Response {
@@ -147,17 +152,18 @@ impl Exchange<'_> {
         sent.map_err(|_| Answer::ClientGone)
     }
 
-    fn terms(&self, persistent: bool) -> Terms<'_> {
+    pub(super) fn terms(&self, persistent: bool) -> Terms<'_> {
         Terms {
             host: self.request.head.host.as_str(),
             client: self.request.head.version,
             persistent,
             token_in_query: self.token_in_query,
+            trailers: self.trailers,
         }
     }
 
     /// Room for a head written anew.
-    fn head_buffer(&self, response: Response<'_>) -> Buffer {
+    pub(super) fn head_buffer(&self, response: Response<'_>) -> Buffer {
         let pool = &self.place.core.buffers;
         if response.bytes.len() + ANSWER_HEADROOM > BUFFER_BYTES {
             pool.take_large()
@@ -167,7 +173,7 @@ impl Exchange<'_> {
     }
 
     /// Writes the final head, which is the first `length` bytes of `buffer`, and relays the body.
-    async fn answer_body(
+    pub(super) async fn answer_body(
         &self,
         upstream: &Connection,
         response: &ResponseHead,
@@ -192,7 +198,10 @@ impl Exchange<'_> {
             self.place.client.end_is_answer_end();
         }
         let mut head = Some(head);
-        let mut decoder = BodyDecoder::new(response.framing);
+        let mut decoder = BodyDecoder::with_trailers(
+            response.framing,
+            self.trailers && delivery == Delivery::Chunked,
+        );
         let mut ended = false;
         loop {
             let Ok(decoded) = decoder.decode(buffer.filled_mut()) else {
@@ -202,11 +211,13 @@ impl Exchange<'_> {
             let finished = decoder.finished() || ended;
             trace.add_bytes_out(decoded.payload);
             buffer.truncate(decoded.payload);
-            frame(&mut buffer, delivery == Delivery::Chunked, finished);
+            let trailers = self.trailer_section(&decoder);
+            let last = finished && trailers.is_none();
+            frame(&mut buffer, delivery == Delivery::Chunked, last);
             if head.is_some() {
                 trace.forwarded(response.status);
             }
-            let (sent, returned) = self.deliver(head.take(), buffer).await;
+            let (sent, returned) = self.deliver(head.take(), buffer, trailers).await;
             buffer = returned;
             if sent.is_err() {
                 return Answer::ClientGone;
@@ -259,11 +270,13 @@ impl Exchange<'_> {
         }
     }
 
-    /// Writes a piece of the answer; the first one with the head, in one write where both fit into one buffer.
+    /// Writes a piece of the answer; the first one with the head, in one write where both fit into one buffer;
+    /// the last one with the trailers behind it.
     async fn deliver(
         &self,
         head: Option<Buffer>,
         mut piece: Buffer,
+        trailers: Option<Buffer>,
     ) -> (std::io::Result<()>, Buffer) {
         let Place {
             core,
@@ -283,7 +296,13 @@ impl Exchange<'_> {
                 }
             }
         }
-        client.write_all(piece, idle).await
+        let (result, piece) = client.write_all(piece, idle).await;
+        let Some(trailers) = trailers.filter(|_| result.is_ok()) else {
+            return (result, piece);
+        };
+        let (result, trailers) = client.write_all(trailers, idle).await;
+        core.buffers.give(trailers);
+        (result, piece)
     }
 }
 

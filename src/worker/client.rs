@@ -155,6 +155,25 @@ impl Client {
         Waited::Readable
     }
 
+    /// Waits for bytes, or the end, holding no buffer, and reads them into one of the core's. The caller sets the
+    /// deadline.
+    pub async fn read_waiting(&self, core: &Core) -> (io::Result<usize>, Buffer) {
+        // An error shows again at the read.
+        let _ = match &self.stream {
+            Stream::Plain(socket) => socket.readable().await,
+            Stream::Tls(stream) => stream.readable().await,
+        };
+        self.read(core.buffers.take()).await
+    }
+
+    /// Whether nothing has arrived that was not read yet.
+    pub fn is_quiet(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(socket) => socket.is_quiet(),
+            Stream::Tls(stream) => stream.is_quiet(),
+        }
+    }
+
     /// Appends what arrives to `buffer`, which must have spare room; 0 is the end. The caller sets the deadline.
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         match &self.stream {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::authn::{Identity, query};
 use crate::http::body::Framing;
 use crate::http::request::Request;
+use crate::http::response::ResponseHead;
+use crate::http::websocket;
 use crate::policy::{Decision, Facts, Refusal, decide};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::socket::Socket;
@@ -161,14 +163,20 @@ async fn judge(
     trace.enter(Phase::Decision);
     let last = snapshot.limits.requests_per_connection;
     let persistent = head.persistent && !core.is_draining() && (last == 0 || served < last);
-    let rest = body_start(core, &mut buffer, length, head.framing);
+    let bytes = buffer.filled().get(..length).unwrap_or_default();
+    let websocket = websocket::requested(Request { bytes, head });
+    let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
     let bytes = buffer.filled().get(..length).unwrap_or_default();
     let request = Request { bytes, head };
     let exchange = Exchange {
         place,
         request,
-        persistent,
+        // Bytes behind a handshake are no request, whatever the answer is (S4.3).
+        persistent: persistent
+            && (websocket.is_none() || rest.as_ref().is_none_or(Buffer::is_empty)),
         token_in_query: carries_token(request),
+        websocket,
+        trailers: false,
     };
     let decision = match entry {
         Entry::Redirect => {
@@ -190,16 +198,35 @@ async fn judge(
             decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut())
         }
     };
-    let (identity, keeps, rest) = match decision {
-        Decision::Forward(permit) => exchange.forward(permit, response, rest).await,
+    let (identity, keeps, rest) = obey(exchange, decision, response, rest).await;
+    trace.finish(core, snapshot, client, Some(request), &identity);
+    go_on(core, keeps, buffer, length, rest)
+}
+
+/// Forwards or refuses; what lies behind the request comes back.
+async fn obey(
+    exchange: Exchange<'_>,
+    decision: Decision,
+    response: &mut ResponseHead,
+    rest: Option<Buffer>,
+) -> (Identity, Keeps, Option<Buffer>) {
+    let Place {
+        snapshot, trace, ..
+    } = exchange.place;
+    match decision {
+        Decision::Forward(permit) => {
+            let exchange = Exchange {
+                trailers: snapshot.passes_trailers(permit.tunnel()),
+                ..exchange
+            };
+            exchange.forward(permit, response, rest).await
+        }
         Decision::Refuse(refused) => {
             trace.tunnel.set(refused.tunnel);
             let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
             (refused.identity, keeps, rest)
         }
-    };
-    trace.finish(core, snapshot, client, Some(request), &identity);
-    go_on(core, keeps, buffer, length, rest)
+    }
 }
 
 /// Whether an exchange left its connection in step.
@@ -211,9 +238,34 @@ pub(super) enum Keeps {
     Closed,
 }
 
+/// Takes what lies behind a WebSocket handshake off it, and the handshake into memory of its own size: the connection may
+/// last for hours.
+fn split_for_upgrade(core: &Core, buffer: &mut Buffer, length: usize) -> Buffer {
+    let mut early = core.buffers.take();
+    if buffer.len() - length > early.spare() {
+        early = core.buffers.take_large();
+    }
+    let fits = early.append(buffer.filled().get(length..).unwrap_or_default());
+    debug_assert!(fits, "what was read with a head fits into a buffer");
+    let mut head = Buffer::with_capacity(length);
+    let fits = head.append(buffer.filled().get(..length).unwrap_or_default());
+    debug_assert!(fits, "a buffer is as large as it was asked to be");
+    core.buffers.give(std::mem::replace(buffer, head));
+    early
+}
+
 /// Where the client's bytes behind the head are. A request with a body gets them in a buffer of its own, since the head
 /// is still needed while the body goes through; without one they stay behind the head and are the next request.
-fn body_start(core: &Core, buffer: &mut Buffer, length: usize, framing: Framing) -> Option<Buffer> {
+fn body_start(
+    core: &Core,
+    buffer: &mut Buffer,
+    length: usize,
+    framing: Framing,
+    upgrade: bool,
+) -> Option<Buffer> {
+    if upgrade {
+        return Some(split_for_upgrade(core, buffer, length));
+    }
     if framing == Framing::None {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Everything mutable on one core.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub struct Core {
     works: RefCell<Vec<Box<Work>>>,
     open: Rc<Cell<usize>>,
     draining: Cell<bool>,
+    aborted: Cell<bool>,
+    /// Upgraded connections by tunnel.
+    upgrades: RefCell<HashMap<String, Rc<()>>>,
     next_id: Cell<u64>,
     /// How far the wall clock is ahead of the monotonic one, as the last sweep saw it.
     wall_ahead: Cell<Duration>,
@@ -65,6 +69,9 @@ pub struct Work {
 
 /// Parsed heads that a core keeps for the next exchanges.
 const WORKS_KEPT: usize = 1024;
+
+/// Tunnels whose upgraded connections are counted before those without any are forgotten.
+const UPGRADE_TUNNELS_KEPT: usize = 256;
 
 /// The right to hold one connection open; given back when it is dropped.
 pub struct Slot(Rc<Cell<usize>>);
@@ -105,6 +112,8 @@ impl Core {
             works: RefCell::new(Vec::new()),
             open: Rc::new(Cell::new(0)),
             draining: Cell::new(false),
+            aborted: Cell::new(false),
+            upgrades: RefCell::default(),
             next_id: Cell::new(seed),
             wall_ahead: Cell::new(now.unix.saturating_sub(now.monotonic)),
         }
@@ -149,6 +158,29 @@ impl Core {
         self.draining.set(true);
         self.deadlines.end_idle();
         self.pools.clear();
+    }
+
+    /// Ends every connection.
+    pub fn abort(&self) {
+        self.aborted.set(true);
+        self.deadlines.end_all();
+    }
+
+    /// Whether connections were ended by [`Core::abort`].
+    pub fn is_aborted(&self) -> bool {
+        self.aborted.get()
+    }
+
+    /// A place for one more upgraded connection of a tunnel, if there is one (S9). It is held as long as the
+    /// connection lasts.
+    pub fn admit_upgrade(&self, tunnel: &str, most: usize) -> Option<Rc<()>> {
+        let mut upgrades = self.upgrades.borrow_mut();
+        if upgrades.len() >= UPGRADE_TUNNELS_KEPT {
+            upgrades.retain(|_, count| Rc::strong_count(count) > 1);
+        }
+        let count = upgrades.entry(tunnel.to_owned()).or_default();
+        let open = Rc::strong_count(count) - 1;
+        (most == 0 || open < most).then(|| count.clone())
     }
 
     pub fn is_drained(&self) -> bool {

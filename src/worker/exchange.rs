@@ -8,6 +8,7 @@ use crate::http::field::FieldKind;
 use crate::http::request::{Method, Request, RequestError};
 use crate::http::response::ResponseHead;
 use crate::http::scan::ScanError;
+use crate::http::websocket;
 use crate::limits::BUFFER_BYTES;
 use crate::policy::{Refusal, refusal::UpstreamFault};
 use crate::respond;
@@ -28,6 +29,10 @@ pub(super) struct Exchange<'a> {
     pub persistent: bool,
     /// Whether a token came in the query: the answer must not be kept or tell its address (S5.12).
     pub token_in_query: bool,
+    /// Where it asks for a WebSocket: what the upstream must answer (S4.3).
+    pub websocket: Option<websocket::Accept>,
+    /// Whether trailer fields pass: the tunnel's `trailers`, once the tunnel is known.
+    pub trailers: bool,
 }
 
 /// Bytes that the edge adds to a head at the most.
@@ -60,6 +65,8 @@ impl Exchange<'_> {
             client: self.place.client.address_text(),
             scheme: facts.scheme.as_str(),
             request_id: &trace.request_id,
+            websocket: self.websocket.is_some(),
+            trailers: self.trailers,
         };
         let written = forward::request::write(permit, self.request, said, &mut head);
         let (Ok(identity), Some(origin)) = (written, origin) else {
@@ -78,6 +85,11 @@ impl Exchange<'_> {
             return (identity, keeps, body);
         }
         let (keeps, body) = match body {
+            Some(early) if self.websocket.is_some() => {
+                // In a box of its own: it lasts long, and the stage is for what does not.
+                let upgrade = Box::pin(self.upgrade(origin, head, early, response));
+                (upgrade.await, None)
+            }
             None => (self.without_body(origin, head, response).await, None),
             Some(body) => {
                 let both_ways = || self.with_body(origin, head, body, response);
@@ -176,7 +188,11 @@ impl Exchange<'_> {
     }
 
     /// A pooled connection, or a new one where `fresh` is asked for or none is there.
-    async fn connect(&self, origin: &Origin, fresh: bool) -> Result<Connection, Refusal> {
+    pub(super) async fn connect(
+        &self,
+        origin: &Origin,
+        fresh: bool,
+    ) -> Result<Connection, Refusal> {
         let Place {
             core,
             snapshot,
@@ -209,7 +225,7 @@ impl Exchange<'_> {
     }
 
     /// Settles what an answer leaves behind: the upstream's connection, the client's, and the record.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         upstream: Connection,
         answer: Answer,

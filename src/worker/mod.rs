@@ -17,6 +17,7 @@ mod refuse;
 mod relay;
 pub mod snapshot;
 mod trace;
+mod upgraded;
 mod upload;
 
 use std::io;
@@ -139,7 +140,7 @@ async fn serve(
             Command::Swap(snapshot) => core.swap(snapshot),
             Command::Report(answer) => answer(core.report()),
             Command::Sweep => core.sweep(),
-            Command::Abort => core.deadlines.end_all(),
+            Command::Abort => core.abort(),
             Command::Drain => {
                 core.drain();
                 for (listener, _) in &listeners {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::http::body::{LAST_CHUNK, chunk_prefix};
+use crate::http::body::{BodyDecoder, LAST_CHUNK, TRAILERS_START, chunk_prefix};
 use crate::limits::{BUFFER_BYTES, CHUNK_HEADROOM};
 use crate::policy::refusal::UpstreamFault;
 use crate::runtime::buffer::Buffer;
@@ -68,6 +68,20 @@ impl Exchange<'_> {
         let fits = rest.append(behind);
         debug_assert!(fits, "a rest is smaller than the buffer it was in");
         rest
+    }
+
+    /// The end of a chunked body that has trailers, to be sent behind its last piece; `None` where it has none. They are
+    /// shorter than `TRAILER_BYTES_MAX`.
+    pub(super) fn trailer_section(&self, decoder: &BodyDecoder) -> Option<Buffer> {
+        let trailers = decoder.trailers();
+        if trailers.is_empty() {
+            return None;
+        }
+        let mut section = self.place.core.buffers.take_large();
+        let fits =
+            section.append(TRAILERS_START) && section.append(trailers) && section.append(b"\r\n");
+        debug_assert!(fits, "a trailer section is shorter than a large buffer");
+        Some(section)
     }
 
     /// A large buffer in exchange, where much is still to come.

@@ -25,3 +25,11 @@ pub struct Snapshot {
     /// Verified tokens that a core remembers.
     pub token_cache_entries: usize,
 }
+
+impl Snapshot {
+    /// Whether trailer fields pass on this tunnel.
+    pub fn passes_trailers(&self, tunnel: usize) -> bool {
+        let tunnel = self.policy.tunnels.get(tunnel);
+        tunnel.is_some_and(|tunnel| tunnel.trailers)
+    }
+}

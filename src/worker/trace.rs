@@ -24,6 +24,8 @@ pub enum Phase {
     Request,
     Answer,
     Body,
+    /// Bytes go both ways after a 101.
+    Upgraded,
     Done,
 }
 
@@ -36,6 +38,7 @@ impl Phase {
             Phase::Request => "request",
             Phase::Answer => "answer",
             Phase::Body => "body",
+            Phase::Upgraded => "upgraded",
             Phase::Done => "done",
         }
     }
@@ -107,6 +110,10 @@ impl Trace {
         self.enter(Phase::Body);
     }
 
+    pub fn add_bytes_in(&self, bytes: usize) {
+        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+    }
+
     pub fn add_bytes_out(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
@@ -133,6 +140,7 @@ impl Trace {
             | Refusal::Misdirected
             | Refusal::EdgePath
             | Refusal::Unauthenticated(_)
+            | Refusal::TooManyUpgrades
             | Refusal::Forbidden(_) => EndedBy::Edge,
         };
         self.end(by, refusal.reason());

@@ -24,7 +24,7 @@ impl Exchange<'_> {
     ) -> Option<Buffer> {
         let Place { core, snapshot, .. } = self.place;
         let framing = self.request.head.framing;
-        let mut decoder = BodyDecoder::new(framing);
+        let mut decoder = BodyDecoder::with_trailers(framing, self.trailers);
         let mut head = Some(head);
         let mut dropped = 0;
         loop {
@@ -35,9 +35,11 @@ impl Exchange<'_> {
             let finished = decoder.finished();
             let rest = finished.then(|| self.rest(&body, consumed.wire));
             body.truncate(consumed.payload);
-            frame(&mut body, framing == Framing::Chunked, finished);
+            let trailers = self.trailer_section(&decoder);
+            let last = finished && trailers.is_none();
+            frame(&mut body, framing == Framing::Chunked, last);
             if !signals.answered.get() {
-                let (sent, returned) = self.send(upstream, head.take(), body).await;
+                let (sent, returned) = self.send(upstream, head.take(), body, trailers).await;
                 body = returned;
                 if sent.is_err() && !signals.answering.get() {
                     // The answer's side finds out whether the upstream said why.
@@ -122,25 +124,37 @@ impl Exchange<'_> {
         None
     }
 
-    /// Writes a piece of the request: in one write with the head, where both fit into one buffer.
+    /// Writes a piece of the request: in one write with the head, where both fit into one buffer; the last one with the
+    /// trailers behind it.
     async fn send(
         &self,
         upstream: &Connection,
         head: Option<Buffer>,
         piece: Buffer,
+        trailers: Option<Buffer>,
     ) -> (std::io::Result<()>, Buffer) {
         let Place { core, snapshot, .. } = self.place;
         let idle = snapshot.timeouts.upstream_response;
-        let Some(mut head) = head else {
-            return upstream.write_all(piece, idle).await;
-        };
-        let joined = head.append(piece.filled());
-        let (result, head) = upstream.write_all(head, idle).await;
-        core.buffers.give(head);
-        if joined || result.is_err() {
-            return (result, piece);
+        let mut joined = false;
+        if let Some(mut head) = head {
+            joined = head.append(piece.filled());
+            let (result, head) = upstream.write_all(head, idle).await;
+            core.buffers.give(head);
+            if result.is_err() {
+                return (result, piece);
+            }
         }
-        upstream.write_all(piece, idle).await
+        let (result, piece) = if joined {
+            (Ok(()), piece)
+        } else {
+            upstream.write_all(piece, idle).await
+        };
+        let Some(trailers) = trailers.filter(|_| result.is_ok()) else {
+            return (result, piece);
+        };
+        let (result, trailers) = upstream.write_all(trailers, idle).await;
+        core.buffers.give(trailers);
+        (result, piece)
     }
 }
 

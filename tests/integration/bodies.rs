@@ -7,6 +7,7 @@ use crate::support::wire::Delimited;
 use crate::support::{Edge, Ending, HOST, PATIENCE, Tunnel, Upstream, eventually, gate, ok};
 
 mod pressure;
+mod trailers;
 
 fn get() -> String {
     format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")

@@ -26,3 +26,4 @@ mod stage;
 mod tls;
 mod token;
 mod upstreams;
+mod websocket;

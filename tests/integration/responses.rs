@@ -213,7 +213,14 @@ fn nobody_switches_protocols_unasked() {
             (answer.status, answer.text()),
             (502, "{\"error\":\"Bad Gateway.\"}")
         );
-        assert_eq!(edge.reason(), "upstream_switched_protocols");
+        let reason = if fields.is_empty() {
+            "upstream_switched_protocols"
+        } else {
+            "upstream_bad_upgrade"
+        };
+        assert_eq!(edge.reason(), reason);
+        client.assert_closed();
+        client = edge.client();
     }
 }
 

@@ -18,6 +18,8 @@ const ORIGIN: Origin<'_> = Origin {
     client: "192.0.2.7",
     scheme: "https",
     request_id: "id-1",
+    websocket: false,
+    trailers: false,
 };
 
 /// The head that leaves for this head.

@@ -53,6 +53,7 @@ fn policy() -> Policy {
                 workspace: String::new(),
                 guard: *guard,
                 semicolon_allowed: false,
+                trailers: false,
                 properties: TunnelProperties::default(),
             })
             .collect(),
