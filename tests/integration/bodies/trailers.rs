@@ -40,13 +40,11 @@ fn forwarded(trailers: bool, fields: &str, section: &str) -> String {
     client.send(&request);
     assert_eq!(client.response().status, 200);
     let whole = tell.recv().unwrap();
-    // Byte by byte it is the same.
+    // Byte by byte it is the same, in however many chunks the body leaves.
     client.dribble(&request);
     assert_eq!(client.response().status, 200);
-    assert_eq!(
-        tell.recv().unwrap().split_once("\r\n\r\n").unwrap().1,
-        whole.split_once("\r\n\r\n").unwrap().1
-    );
+    let section = |bytes: &str| bytes.split_once("\r\n0\r\n").unwrap().1.to_owned();
+    assert_eq!(section(&tell.recv().unwrap()), section(&whole));
     whole
 }
 
