@@ -61,6 +61,17 @@ pub const CHUNK_HEADROOM: usize = 16;
 /// A refused request's body is read to its end up to this many bytes, so that the connection stays in use.
 pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;
 
+/// Connections that a core may have beyond `connections_per_core` while those that make way for them are ending.
+pub const CONNECTIONS_ENDING_MAX: usize = 64;
+/// Connections that a core ends to get on where descriptors have run out.
+pub const EXHAUSTED_EVICTIONS: usize = 16;
+/// Unfinished heads of one core that may hold a large buffer; one more ends the one that has waited longest.
+pub const LONG_HEADS_MAX: usize = 256;
+/// Large buffers of one core that may be lent where ordinary ones would do, only slower.
+pub const LARGE_BUFFERS_LENT_MAX: usize = 256;
+/// How long a client may be waited for within one body before [`Limits::body_min_rate`] counts.
+pub const BODY_RATE_GRACE: Duration = Duration::from_secs(10);
+
 /// Bytes of verified tokens that one core remembers.
 pub const TOKEN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Unused connections to one upstream that one core keeps.
@@ -85,8 +96,13 @@ pub struct Limits {
     pub connections_per_core: usize,
     /// Requests after which a downstream connection closes; 0: no limit.
     pub requests_per_connection: u64,
+    /// Most open downstream connections of one client address (IPv4, or IPv6 /64) on one core; 0: no limit.
+    pub connections_per_address: usize,
     /// Longest request body, in bytes; 0: no limit.
     pub body_bytes: u64,
+    /// Fewest bytes per second of a request body, counted over the time that the client is waited for, after
+    /// [`BODY_RATE_GRACE`]; 0: no limit.
+    pub body_min_rate: u64,
     /// Most upgraded connections of one tunnel on one core; 0: no limit.
     pub upgrades_per_tunnel: usize,
 }
@@ -99,7 +115,9 @@ impl Default for Limits {
             target_bytes: 16 * 1024,
             connections_per_core: 16384,
             requests_per_connection: 0,
+            connections_per_address: 0,
             body_bytes: 0,
+            body_min_rate: 256,
             upgrades_per_tunnel: 8192,
         }
     }

@@ -762,6 +762,8 @@ fn cores_bounds_and_log() {
 + connections_per_core = 1.5
 + requests_per_connection = -1
 + body_bytes = "10 MB"
++ connections_per_address = -1
++ body_min_rate = "fast"
 + [tokens]
 ! adit.toml:9:14: limits.head_bytes: expected a size from 1024 to 131072 bytes such as "64KiB" (B, KiB, MiB, GiB), found "1MiB"
 ! adit.toml:10:17: limits.header_fields: expected a whole number from 1 to 256, found 0
@@ -769,6 +771,8 @@ fn cores_bounds_and_log() {
 ! adit.toml:12:24: limits.connections_per_core: expected a whole number from 1 to 1048576, found a number that is not whole
 ! adit.toml:13:27: limits.requests_per_connection: expected a whole number, 0 or more, found -1
 ! adit.toml:14:14: limits.body_bytes: expected a size such as "64KiB" (B, KiB, MiB, GiB), found "10 MB"
+! adit.toml:15:27: limits.connections_per_address: expected a whole number from 0 to 1048576, found -1
+! adit.toml:16:17: limits.body_min_rate: expected a size such as "64KiB" (B, KiB, MiB, GiB), found "fast"
 
 - [tokens]
 + [limits]

@@ -60,6 +60,8 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
             "connections_per_core",
             "requests_per_connection",
             "body_bytes",
+            "connections_per_address",
+            "body_min_rate",
             "upgrades_per_tunnel",
             "failed_verifications_per_second",
             "expensive_verifications_per_second",
@@ -88,6 +90,12 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
     let body_bytes = table
         .size("body_bytes", 0..=u64::MAX)
         .or(defaults.body_bytes);
+    let connections_per_address = table
+        .integer("connections_per_address", 0..=CONNECTIONS_PER_CORE_MAX)
+        .or(defaults.connections_per_address as u64);
+    let body_min_rate = table
+        .size("body_min_rate", 0..=u64::MAX)
+        .or(defaults.body_min_rate);
     let upgrades_per_tunnel = table
         .integer("upgrades_per_tunnel", 0..=CONNECTIONS_PER_CORE_MAX)
         .or(defaults.upgrades_per_tunnel as u64);
@@ -97,7 +105,9 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
         target_bytes: usize::try_from(target_bytes?).ok()?,
         connections_per_core: usize::try_from(connections_per_core?).ok()?,
         requests_per_connection: requests_per_connection?,
+        connections_per_address: usize::try_from(connections_per_address?).ok()?,
         body_bytes: body_bytes?,
+        body_min_rate: body_min_rate?,
         upgrades_per_tunnel: usize::try_from(upgrades_per_tunnel?).ok()?,
     })
 }

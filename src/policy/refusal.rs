@@ -19,6 +19,8 @@ pub enum Refusal {
     HeadTimeout,
     /// The client did not go on with its body in time.
     BodyTimeout,
+    /// The client sends its body, but below `limits.body_min_rate` (S9).
+    BodyTooSlow,
     UnknownHost,
     /// The TLS server name and the host differ (S1.3).
     Misdirected,
@@ -67,7 +69,7 @@ impl Refusal {
             Refusal::Head(error) => error.status(),
             Refusal::Body(_) => 400,
             Refusal::BodyTooLarge => 413,
-            Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
+            Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => 408,
             Refusal::UnknownHost | Refusal::EdgePath => 404,
             Refusal::Misdirected => 421,
             Refusal::Unauthenticated(_) => 401,
@@ -86,6 +88,7 @@ impl Refusal {
             Refusal::BodyTooLarge => "body_too_large",
             Refusal::HeadTimeout => "head_timeout",
             Refusal::BodyTimeout => "body_timeout",
+            Refusal::BodyTooSlow => "body_too_slow",
             Refusal::UnknownHost => "host_unknown",
             Refusal::Misdirected => "sni_mismatch",
             Refusal::EdgePath => "edge_path_unknown",
@@ -99,9 +102,8 @@ impl Refusal {
     /// Whether the connection ends with the answer: the framing is in doubt, or the client is too slow to wait for.
     pub fn closes(self) -> bool {
         match self {
-            Refusal::Head(_) | Refusal::Body(_) | Refusal::HeadTimeout | Refusal::BodyTimeout => {
-                true
-            }
+            Refusal::Head(_) | Refusal::Body(_) => true,
+            Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => true,
             Refusal::BodyTooLarge => true,
             // What the client may have sent behind its request is no request (S4.3).
             Refusal::Upstream(UpstreamFault::SwitchedProtocols | UpstreamFault::BadUpgrade) => true,

@@ -1,10 +1,11 @@
 //! Buffers that are lent to the kernel by value, and the free lists of a core.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use monoio::buf::{IoBuf, IoBufMut};
 
-use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
+use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES, LARGE_BUFFERS_LENT_MAX};
 
 /// Bytes behind the capacity that only [`Buffer::append_tail`] uses: the end of a chunk and the end of all chunks.
 const TAILROOM: usize = 8;
@@ -15,6 +16,18 @@ pub struct Buffer {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Where it is counted among the large ones that are lent.
+    lent: Option<Lent>,
+}
+
+/// One more that is lent, until it is given back or dropped.
+#[derive(Debug)]
+struct Lent(Rc<Cell<usize>>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Buffer {
@@ -23,6 +36,7 @@ impl Buffer {
             bytes: vec![0; bytes + TAILROOM].into_boxed_slice(),
             start: 0,
             end: 0,
+            lent: None,
         }
     }
 
@@ -176,6 +190,8 @@ unsafe impl IoBufMut for Buffer {
 pub struct BufferPool {
     ordinary: RefCell<Vec<Buffer>>,
     large: RefCell<Vec<Buffer>>,
+    /// Large buffers that are lent.
+    large_lent: Rc<Cell<usize>>,
     /// Buffers that wait with idle connections.
     waiting: Cell<usize>,
 }
@@ -214,15 +230,22 @@ impl BufferPool {
 
     /// An empty buffer of [`LARGE_BUFFER_BYTES`].
     pub fn take_large(&self) -> Buffer {
-        self.large
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES))
+        let free = self.large.borrow_mut().pop();
+        let mut buffer = free.unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES));
+        self.large_lent.set(self.large_lent.get() + 1);
+        buffer.lent = Some(Lent(self.large_lent.clone()));
+        buffer
+    }
+
+    /// A large buffer for who can do without: `None` where many are lent, so that slow peers hold no more than this.
+    pub fn take_large_if_free(&self) -> Option<Buffer> {
+        (self.large_lent.get() < LARGE_BUFFERS_LENT_MAX).then(|| self.take_large())
     }
 
     /// Takes a buffer back, with whatever is in it.
     pub fn give(&self, mut buffer: Buffer) {
         buffer.clear();
+        buffer.lent = None;
         let (list, kept) = match buffer.capacity() {
             BUFFER_BYTES => (&self.ordinary, ORDINARY_KEPT),
             LARGE_BUFFER_BYTES => (&self.large, LARGE_KEPT),
@@ -265,5 +288,21 @@ mod tests {
         pool.give(buffer);
         assert!(pool.take().is_empty());
         assert_eq!(pool.take_large().capacity(), LARGE_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn large_buffers_are_lent_up_to_a_bound_to_who_can_do_without() {
+        let pool = BufferPool::default();
+        let mut lent: Vec<_> = (0..LARGE_BUFFERS_LENT_MAX)
+            .map(|_| pool.take_large_if_free().unwrap())
+            .collect();
+        assert!(pool.take_large_if_free().is_none());
+        assert_eq!(pool.take_large().capacity(), LARGE_BUFFER_BYTES);
+        // Given back or dropped, there is one to take again.
+        pool.give(lent.pop().unwrap());
+        lent.push(pool.take_large_if_free().unwrap());
+        drop(lent.pop());
+        lent.push(pool.take_large_if_free().unwrap());
+        assert!(pool.take_large_if_free().is_none());
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! A deadline that passes is noted and the socket is shut down, so the read or write under way completes and the task
 //! unwinds by itself: no operation is dropped, and a request only stores a number.
+//!
+//! The table also knows which sockets only wait for their peer, so that one of them can be ended for another: see
+//! [`Deadlines::evict`].
+
+pub mod eviction;
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
@@ -18,6 +23,12 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Deadlines {
     entries: RefCell<Vec<Entry>>,
     free: RefCell<Vec<usize>>,
+    /// Who is ended next where there is no more room, the first one last.
+    victims: RefCell<Vec<eviction::Victim>>,
+    /// Turns given out.
+    turns: Cell<u64>,
+    /// Sockets with a long head.
+    long_heads: Cell<usize>,
     /// The last sweep's time in milliseconds.
     swept_ms: Cell<u64>,
 }
@@ -30,11 +41,29 @@ struct Entry {
     read_ms: u64,
     write_ms: u64,
     fired: bool,
-    idle: bool,
+    wait: Wait,
+    /// Where in the order of all that began to wait: the longest is the lowest, and no two are alike.
+    turn: u64,
+    /// An authenticated request was accepted from it: it is ended after all others (S9).
+    proven: bool,
+    /// Its unfinished head has taken a large buffer.
+    long_head: bool,
+    evicted: bool,
     /// When a buffer was lent to a read that may wait long; `NEVER` where none is.
     lent_ms: u64,
     /// Made when first needed.
     revocable: Option<Rc<Revocable>>,
+}
+
+/// Whether a socket may be ended for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// An exchange is under way, or it is an upstream's: never.
+    Busy,
+    /// Between two requests.
+    Idle,
+    /// In a handshake, in a head that has no end yet, or after the last answer.
+    Pending,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -106,7 +135,7 @@ impl Deadlines {
             .entries
             .borrow()
             .iter()
-            .filter(|entry| entry.fd >= 0 && entry.idle)
+            .filter(|entry| entry.fd >= 0 && entry.wait == Wait::Idle)
         {
             shutdown(entry.fd, libc::SHUT_RD);
         }
@@ -125,6 +154,12 @@ impl Deadlines {
             .saturating_add((after + SWEEP_INTERVAL).as_millis() as u64)
     }
 
+    fn next_turn(&self) -> u64 {
+        let turn = self.turns.get();
+        self.turns.set(turn + 1);
+        turn
+    }
+
     fn update(&self, index: usize, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.borrow_mut().get_mut(index) {
             change(entry);
@@ -139,7 +174,11 @@ impl Entry {
             read_ms: NEVER,
             write_ms: NEVER,
             fired: false,
-            idle: false,
+            wait: Wait::Busy,
+            turn: 0,
+            proven: false,
+            long_head: false,
+            evicted: false,
             lent_ms: NEVER,
             revocable: None,
         }
@@ -149,7 +188,8 @@ impl Entry {
     fn clear(&mut self, fd: RawFd) {
         self.fd = fd;
         (self.read_ms, self.write_ms, self.lent_ms) = (NEVER, NEVER, NEVER);
-        (self.fired, self.idle) = (false, false);
+        (self.fired, self.proven, self.evicted) = (false, false, false);
+        (self.wait, self.long_head) = (Wait::Busy, false);
     }
 }
 
@@ -165,16 +205,41 @@ impl Deadline {
     /// ends, and an answer can still be sent.
     pub fn read_within(&self, after: Duration) {
         let at = self.table.after(after);
+        self.table.update(self.index, |entry| entry.read_ms = at);
+    }
+
+    /// As [`Deadline::read_within`], between two requests: from now on the socket may be ended for another one.
+    pub fn idle_within(&self, after: Duration) {
+        let (at, turn) = (self.table.after(after), self.table.next_turn());
         self.table.update(self.index, |entry| {
-            (entry.read_ms, entry.idle) = (at, false)
+            (entry.read_ms, entry.wait, entry.turn) = (at, Wait::Idle, turn);
         });
     }
 
-    /// As [`Deadline::read_within`], between two requests.
-    pub fn idle_within(&self, after: Duration) {
-        let at = self.table.after(after);
-        self.table
-            .update(self.index, |entry| (entry.read_ms, entry.idle) = (at, true));
+    /// Its peer is in the middle of something that is no request yet, or no longer one: from now on the socket may be
+    /// ended for another one, and both directions end at once.
+    pub fn pend(&self) {
+        let turn = self.table.next_turn();
+        self.table.update(self.index, |entry| {
+            (entry.wait, entry.turn) = (Wait::Pending, turn);
+        });
+    }
+
+    /// A whole request is here: nothing is awaited, and the socket is ended for no other one. `false` where it has been.
+    #[must_use]
+    pub fn engage(&self) -> bool {
+        let mut entries = self.table.entries.borrow_mut();
+        let Some(entry) = entries.get_mut(self.index) else {
+            return false;
+        };
+        (entry.read_ms, entry.wait) = (NEVER, Wait::Busy);
+        entry.end_long_head(&self.table.long_heads);
+        !entry.evicted
+    }
+
+    /// An authenticated request was accepted: the socket is ended after all that never had one (S9).
+    pub fn prove(&self) {
+        self.table.update(self.index, |entry| entry.proven = true);
     }
 
     /// The peer must take bytes within `after`; else the socket ends.
@@ -203,9 +268,7 @@ impl Deadline {
 
     /// No bytes are awaited.
     pub fn clear_read(&self) {
-        self.table.update(self.index, |entry| {
-            (entry.read_ms, entry.idle) = (NEVER, false)
-        });
+        self.table.update(self.index, |entry| entry.read_ms = NEVER);
     }
 
     /// Nothing is to be taken.
@@ -232,7 +295,11 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.table.update(self.index, |entry| entry.clear(-1));
+        let long_heads = &self.table.long_heads;
+        self.table.update(self.index, |entry| {
+            entry.end_long_head(long_heads);
+            entry.clear(-1);
+        });
         self.table.free.borrow_mut().push(self.index);
     }
 }

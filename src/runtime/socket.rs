@@ -163,13 +163,7 @@ impl Socket {
 
     /// Whether the socket is open and nothing has arrived on it; looks without waiting and takes nothing.
     pub fn is_quiet(&self) -> bool {
-        let mut events = libc::pollfd {
-            fd: self.fd,
-            events: libc::POLLIN | libc::POLLRDHUP,
-            revents: 0,
-        };
-        // SAFETY: the pointer is to one local that lives through the call, which does not wait.
-        unsafe { libc::poll(&mut events, 1, 0) == 0 }
+        is_quiet(self.fd)
     }
 
     pub fn fd(&self) -> RawFd {
@@ -214,6 +208,17 @@ pub fn is_revoked(error: &io::Error) -> bool {
 pub(super) fn shutdown(fd: RawFd, how: libc::c_int) {
     // SAFETY: a plain system call on a descriptor number; an error means that the peer was faster.
     unsafe { libc::shutdown(fd, how) };
+}
+
+/// Whether a descriptor of this core is open and nothing has arrived on it.
+pub(super) fn is_quiet(fd: RawFd) -> bool {
+    let mut events = libc::pollfd {
+        fd,
+        events: libc::POLLIN | libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: the pointer is to one local that lives through the call, which does not wait.
+    unsafe { libc::poll(&mut events, 1, 0) == 0 }
 }
 
 /// Ends a listening descriptor of this core: an accept under way completes with an error.

@@ -18,6 +18,10 @@ pub struct Counters {
     pub connections_open: u64,
     /// Connections closed at once because the core was full.
     pub connections_shed: u64,
+    /// Connections that waited and were ended for another one.
+    pub connections_evicted: u64,
+    /// Connections closed at once because their address had too many.
+    pub connections_over_address: u64,
     pub accepts_exhausted: u64,
     pub handshakes_ok: u64,
     pub handshakes_unknown_name: u64,
@@ -45,6 +49,8 @@ impl Default for Counters {
             connections_total: 0,
             connections_open: 0,
             connections_shed: 0,
+            connections_evicted: 0,
+            connections_over_address: 0,
             accepts_exhausted: 0,
             handshakes_ok: 0,
             handshakes_unknown_name: 0,
@@ -148,11 +154,13 @@ impl Counters {
         }
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 19] {
+    fn plain_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.connections_total,
             &mut self.connections_open,
             &mut self.connections_shed,
+            &mut self.connections_evicted,
+            &mut self.connections_over_address,
             &mut self.accepts_exhausted,
             &mut self.handshakes_ok,
             &mut self.handshakes_unknown_name,

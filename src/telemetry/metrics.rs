@@ -162,6 +162,18 @@ fn connections(page: &mut Page, all: &Counters, cores: &[(usize, Counters)]) {
         all.connections_shed,
     );
     page.one(
+        "adit_connections_evicted_total",
+        "counter",
+        "Waiting connections ended for another one.",
+        all.connections_evicted,
+    );
+    page.one(
+        "adit_connections_over_address_total",
+        "counter",
+        "Connections closed because their address had too many.",
+        all.connections_over_address,
+    );
+    page.one(
         "adit_accepts_exhausted_total",
         "counter",
         "Accepts that found no descriptor or memory.",

@@ -159,20 +159,14 @@ impl TlsStream {
     ) -> (io::Result<()>, Buffer) {
         let long = buffer.len() > BUFFER_BYTES / 2;
         while !buffer.is_empty() {
+            let large = long.then(|| self.pool.take_large_if_free()).flatten();
             let written = self.session.borrow_mut().writer().write(buffer.filled());
             match written {
                 Ok(count) => buffer.consume(count),
                 Err(error) => return (Err(error), buffer),
             }
             if let Err(error) = self
-                .flush_through(
-                    if long {
-                        self.pool.take_large()
-                    } else {
-                        self.pool.take()
-                    },
-                    &before,
-                )
+                .flush_through(large.unwrap_or_else(|| self.pool.take()), &before)
                 .await
             {
                 return (Err(error), buffer);

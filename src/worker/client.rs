@@ -15,6 +15,7 @@ use crate::runtime::deadline::Deadline;
 use crate::runtime::socket::{Socket, is_revoked};
 use crate::tls::stream::{HandshakeError, TlsStream};
 
+use super::admission::AddressSlot;
 use super::core::Core;
 
 /// What a listener is for.
@@ -38,11 +39,22 @@ impl Entry {
     }
 }
 
+/// A connection as the kernel handed it over.
+pub struct Newcomer {
+    // Before `socket`: a deadline must end before its socket does.
+    pub deadline: Deadline,
+    pub socket: Socket,
+    pub peer: IpAddr,
+    pub entry: Entry,
+}
+
 /// One downstream connection. One read and one write may be under way at the same time.
 pub struct Client {
     // Before `stream`: a deadline must end before its socket does.
     pub deadline: Deadline,
     stream: Stream,
+    /// Its place among the connections of its address.
+    _place: AddressSlot,
     address: IpAddr,
     address_text: ArrayString<45>,
     end_is_answer_end: Cell<bool>,
@@ -51,6 +63,14 @@ pub struct Client {
 enum Stream {
     Plain(Socket),
     Tls(Box<TlsStream>),
+}
+
+/// Why an accepted socket is no client.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// Its address has as many connections as it may have.
+    TooManyFromAddress,
+    Handshake(HandshakeError),
 }
 
 /// What waiting between two requests came to.
@@ -67,11 +87,16 @@ impl Client {
     /// Takes an accepted socket over; on a TLS listener this includes the handshake.
     pub async fn open(
         core: &Core,
-        socket: Socket,
-        peer: IpAddr,
-        entry: Entry,
-    ) -> Result<Self, HandshakeError> {
-        let deadline = core.deadlines.watch(socket.fd());
+        Newcomer {
+            deadline,
+            socket,
+            peer,
+            entry,
+        }: Newcomer,
+    ) -> Result<Self, NotOpened> {
+        let most = core.snapshot().limits.connections_per_address;
+        let place = core.admission.admit_address(peer, most);
+        let place = place.ok_or(NotOpened::TooManyFromAddress)?;
         let stream = match entry {
             Entry::Http | Entry::Redirect => Stream::Plain(socket),
             Entry::Https => {
@@ -79,11 +104,11 @@ impl Client {
                 let names = snapshot
                     .server_names
                     .as_ref()
-                    .ok_or(HandshakeError::UnknownName)?;
+                    .ok_or(NotOpened::Handshake(HandshakeError::UnknownName))?;
                 deadline.write_within(snapshot.timeouts.tls_handshake);
                 // In a box of its own: it is large, and over before the first request.
                 let handshake = Box::pin(TlsStream::accept(socket, names, core.buffers.clone()));
-                Stream::Tls(Box::new(handshake.await?))
+                Stream::Tls(Box::new(handshake.await.map_err(NotOpened::Handshake)?))
             }
         };
         deadline.clear();
@@ -94,6 +119,7 @@ impl Client {
         Ok(Client {
             deadline,
             stream,
+            _place: place,
             address,
             address_text,
             end_is_answer_end: Cell::new(false),

@@ -1,7 +1,6 @@
 //! Everything mutable on one core.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,12 @@ use arrayvec::ArrayString;
 use crate::clock::Now;
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
+use crate::limits::EXHAUSTED_EVICTIONS;
 use crate::policy::Memory;
 use crate::runtime::buffer::BufferPool;
 use crate::runtime::clock::Clock;
 use crate::runtime::deadline::Deadlines;
+use crate::runtime::deadline::eviction::Eviction;
 use crate::runtime::stage::Stage;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
@@ -22,6 +23,7 @@ use crate::telemetry::record::{self, Format, Record};
 use crate::token::TokenCache;
 use crate::upstream::Pools;
 
+use super::admission::{Admission, Admitted, Slot};
 use super::snapshot::Snapshot;
 
 /// The state that all tasks of a core share. Nothing in it is held through a wait.
@@ -44,11 +46,9 @@ pub struct Core {
         reason = "what goes from exchange to exchange is the box"
     )]
     works: RefCell<Vec<Box<Work>>>,
-    open: Rc<Cell<usize>>,
+    pub admission: Admission,
     draining: Cell<bool>,
     aborted: Cell<bool>,
-    /// Upgraded connections by tunnel.
-    upgrades: RefCell<HashMap<String, Rc<()>>>,
     next_id: Cell<u64>,
     /// How far the wall clock is ahead of the monotonic one, as the last sweep saw it.
     wall_ahead: Cell<Duration>,
@@ -70,17 +70,9 @@ pub struct Work {
 /// Parsed heads that a core keeps for the next exchanges.
 const WORKS_KEPT: usize = 1024;
 
-/// Tunnels whose upgraded connections are counted before those without any are forgotten.
-const UPGRADE_TUNNELS_KEPT: usize = 256;
-
-/// The right to hold one connection open; given back when it is dropped.
-pub struct Slot(Rc<Cell<usize>>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
+/// How long, and how often, a new connection waits for those that make way for it.
+const ADMISSION_PAUSE: Duration = Duration::from_millis(1);
+const ADMISSION_PAUSES: usize = 50;
 
 impl Core {
     pub fn new(
@@ -110,10 +102,9 @@ impl Core {
                 line: Vec::with_capacity(1024),
             })),
             works: RefCell::new(Vec::new()),
-            open: Rc::new(Cell::new(0)),
+            admission: Admission::default(),
             draining: Cell::new(false),
             aborted: Cell::new(false),
-            upgrades: RefCell::default(),
             next_id: Cell::new(seed),
             wall_ahead: Cell::new(now.unix.saturating_sub(now.monotonic)),
         }
@@ -139,14 +130,34 @@ impl Core {
         }
     }
 
-    /// A place for one more connection, if there is one.
-    pub fn admit(&self) -> Option<Slot> {
-        let open = self.open.get();
-        if self.draining.get() || open >= self.snapshot.borrow().limits.connections_per_core {
-            return None;
+    /// A place for one more connection, if there is one or one can be made.
+    pub async fn admit(&self) -> Option<Slot> {
+        for _ in 0..ADMISSION_PAUSES {
+            let most = self.snapshot.borrow().limits.connections_per_core;
+            if self.draining.get() {
+                return None;
+            }
+            match self.admission.admit(most, &self.deadlines) {
+                Admitted::Yes(slot) => return Some(slot),
+                Admitted::Instead(slot) => {
+                    self.count(|counters| counters.connections_evicted += 1);
+                    return Some(slot);
+                }
+                Admitted::Soon => monoio::time::sleep(ADMISSION_PAUSE).await,
+                Admitted::No => return None,
+            }
         }
-        self.open.set(open + 1);
-        Some(Slot(self.open.clone()))
+        None
+    }
+
+    /// Ends some of the connections that wait: descriptors have run out, and each of them holds one.
+    pub fn make_room(&self) {
+        for _ in 0..EXHAUSTED_EVICTIONS {
+            if self.deadlines.evict() != Eviction::Done {
+                break;
+            }
+            self.count(|counters| counters.connections_evicted += 1);
+        }
     }
 
     pub fn is_draining(&self) -> bool {
@@ -171,20 +182,8 @@ impl Core {
         self.aborted.get()
     }
 
-    /// A place for one more upgraded connection of a tunnel, if there is one (S9). It is held as long as the
-    /// connection lasts.
-    pub fn admit_upgrade(&self, tunnel: &str, most: usize) -> Option<Rc<()>> {
-        let mut upgrades = self.upgrades.borrow_mut();
-        if upgrades.len() >= UPGRADE_TUNNELS_KEPT {
-            upgrades.retain(|_, count| Rc::strong_count(count) > 1);
-        }
-        let count = upgrades.entry(tunnel.to_owned()).or_default();
-        let open = Rc::strong_count(count) - 1;
-        (most == 0 || open < most).then(|| count.clone())
-    }
-
     pub fn is_drained(&self) -> bool {
-        self.draining.get() && self.open.get() == 0
+        self.draining.get() && self.admission.open() == 0
     }
 
     /// Fires the deadlines that have passed and closes unused upstream connections.
@@ -205,7 +204,7 @@ impl Core {
     pub fn report(&self) -> Counters {
         let mut counters = self.counters.borrow().clone();
         let memory = self.memory.borrow();
-        counters.connections_open = self.open.get() as u64;
+        counters.connections_open = self.admission.open() as u64;
         counters.upstream_idle = self.pools.len() as u64;
         counters.token_cache_entries = memory.tokens.len() as u64;
         counters.token_cache_hits = memory.tokens.hits();

@@ -2,7 +2,7 @@
 
 use crate::http::request::RequestError;
 use crate::http::scan::{HeadScan, Scan, ScanError, leading_crlf};
-use crate::limits::LARGE_BUFFER_BYTES;
+use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
 use crate::policy::{Refusal, refusal::UpstreamFault};
 use crate::runtime::buffer::{Buffer, BufferPool};
 use crate::upstream;
@@ -63,8 +63,12 @@ pub(super) async fn read_request(
                 ))));
             }
         }
+        if buffer.capacity() > BUFFER_BYTES {
+            client.deadline.begin_long_head();
+        }
         if reads == 0 {
             client.deadline.read_within(snapshot.timeouts.header);
+            client.deadline.pend();
         }
         let (result, returned) = client.read(buffer).await;
         buffer = returned;

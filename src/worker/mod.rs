@@ -7,12 +7,14 @@
 //! The data path is [`connection`] (accept, TLS, head, judgement, refusal), [`exchange`] (one permitted request to its
 //! upstream and the answer back), [`upload`] and [`answer`] (bodies), and [`refuse`] (what the edge answers itself).
 
+mod admission;
 mod answer;
 pub mod client;
 pub mod connection;
 pub mod core;
 mod exchange;
 mod head;
+mod pace;
 mod refuse;
 mod relay;
 pub mod snapshot;
@@ -36,7 +38,7 @@ use crate::runtime::task::catch_panic;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
 use crate::telemetry::record::Format;
-use client::Entry;
+use client::{Entry, Newcomer};
 use core::Core;
 use snapshot::Snapshot;
 
@@ -160,20 +162,32 @@ async fn accept(core: Rc<Core>, listener: Rc<Listener>, entry: Entry) {
         match listener.accept().await {
             Accepted::Connection(socket, peer) => {
                 core.count(|counters| counters.connections_total += 1);
-                let Some(slot) = core.admit() else {
+                let Some(slot) = core.admit().await else {
                     core.count(|counters| counters.connections_shed += 1);
                     continue;
                 };
+                // Entered now and not when its task first runs: if there is no room for the next one, this one waits.
+                let deadline = core.deadlines.watch(socket.fd());
+                deadline.pend();
                 let core = core.clone();
+                let newcomer = Newcomer {
+                    deadline,
+                    socket,
+                    peer: peer.ip(),
+                    entry,
+                };
                 monoio::spawn(async move {
-                    let serving = catch_panic(connection::serve(&core, socket, peer.ip(), entry));
+                    let serving = catch_panic(connection::serve(&core, newcomer));
                     if serving.await.is_err() {
                         core.count(|counters| counters.panics += 1);
                     }
                     drop(slot);
                 });
             }
-            Accepted::Exhausted => core.count(|counters| counters.accepts_exhausted += 1),
+            Accepted::Exhausted => {
+                core.count(|counters| counters.accepts_exhausted += 1);
+                core.make_room();
+            }
             Accepted::Failed => {}
             Accepted::Closed => break,
         }

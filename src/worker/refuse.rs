@@ -15,6 +15,7 @@ use super::client::Client;
 use super::connection::{Keeps, Next, Place};
 use super::core::Core;
 use super::exchange::Exchange;
+use super::pace::Pace;
 use super::snapshot::Snapshot;
 use super::trace::{EndedBy, Phase, Trace};
 
@@ -135,6 +136,7 @@ impl Exchange<'_> {
         };
         let mut decoder = BodyDecoder::new(self.request.head.framing);
         let mut wire_bytes = 0u64;
+        let mut pace = Pace::default();
         loop {
             let Ok(decoded) = decoder.decode(buffer.filled_mut()) else {
                 return (Keeps::Linger, Some(buffer));
@@ -150,12 +152,18 @@ impl Exchange<'_> {
             }
             buffer.clear();
             client.deadline.read_within(snapshot.timeouts.body_idle);
+            let began = core.clock.monotonic();
             let (result, returned) = client.read(buffer).await;
             client.deadline.clear_read();
             buffer = returned;
-            if !matches!(result, Ok(1..)) {
-                core.buffers.give(buffer);
-                return (Keeps::Closed, None);
+            let took = core.clock.monotonic().saturating_sub(began);
+            let rate = snapshot.limits.body_min_rate;
+            match result {
+                Ok(count @ 1..) if !pace.is_too_slow(took, count, rate) => {}
+                Ok(_) | Err(_) => {
+                    core.buffers.give(buffer);
+                    return (Keeps::Closed, None);
+                }
             }
         }
     }
@@ -222,6 +230,7 @@ pub(super) async fn linger(core: &Core, client: &Client) {
 
     client.finish(LINGER).await;
     client.deadline.write_within(LINGER);
+    client.deadline.pend();
     let mut buffer = core.buffers.take();
     let mut discarded = 0;
     while discarded < DISCARDED_BYTES_MAX {

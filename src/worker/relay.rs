@@ -90,8 +90,14 @@ impl Exchange<'_> {
         if !much || buffer.capacity() > BUFFER_BYTES {
             return buffer;
         }
-        self.place.core.buffers.give(buffer);
-        self.place.core.buffers.take_large()
+        let pool = &self.place.core.buffers;
+        match pool.take_large_if_free() {
+            Some(large) => {
+                pool.give(buffer);
+                large
+            }
+            None => buffer,
+        }
     }
 }
 

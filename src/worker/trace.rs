@@ -136,6 +136,7 @@ impl Trace {
             | Refusal::BodyTooLarge
             | Refusal::HeadTimeout
             | Refusal::BodyTimeout
+            | Refusal::BodyTooSlow
             | Refusal::UnknownHost
             | Refusal::Misdirected
             | Refusal::EdgePath

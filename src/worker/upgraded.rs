@@ -47,7 +47,10 @@ impl Exchange<'_> {
         let tunnel = tunnel.and_then(|index| snapshot.policy.tunnels.get(index));
         let tunnel = tunnel.map(|tunnel| tunnel.hostname.as_str());
         let most = snapshot.limits.upgrades_per_tunnel;
-        let Some(_slot) = core.admit_upgrade(tunnel.unwrap_or_default(), most) else {
+        let Some(_slot) = core
+            .admission
+            .admit_upgrade(tunnel.unwrap_or_default(), most)
+        else {
             core.buffers.give(head);
             core.buffers.give(early);
             return self.refuse_read(Refusal::TooManyUpgrades).await;

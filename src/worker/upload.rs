@@ -7,6 +7,7 @@ use crate::upstream::Connection;
 
 use super::connection::Place;
 use super::exchange::{Exchange, Failure};
+use super::pace::Pace;
 use super::relay::{HEADROOM, Signals, frame};
 
 /// How much of a body is read and dropped when its answer is already with the client.
@@ -26,7 +27,7 @@ impl Exchange<'_> {
         let framing = self.request.head.framing;
         let mut decoder = BodyDecoder::with_trailers(framing, self.trailers);
         let mut head = Some(head);
-        let mut dropped = 0;
+        let mut reading = Reading::default();
         loop {
             let consumed = match self.decode(&mut decoder, &mut body) {
                 Ok(consumed) => consumed,
@@ -58,7 +59,7 @@ impl Exchange<'_> {
             body = self.roomier(body, decoder.remaining());
             body.clear_with_headroom(HEADROOM);
             body = self
-                .read_body(upstream, body, signals, &mut dropped)
+                .read_body(upstream, body, signals, &mut reading)
                 .await?;
         }
     }
@@ -86,23 +87,32 @@ impl Exchange<'_> {
         upstream: &Connection,
         body: Buffer,
         signals: &Signals,
-        dropped: &mut usize,
+        reading: &mut Reading,
     ) -> Option<Buffer> {
         let Place {
-            client, snapshot, ..
+            core,
+            client,
+            snapshot,
+            ..
         } = self.place;
         if !signals.answered.get() {
             client.deadline.read_within(snapshot.timeouts.body_idle);
         }
+        let began = core.clock.monotonic();
         let (result, body) = client.read(body).await;
         match result {
             _ if signals.abandoned.get() => None,
             Ok(count @ 1..) if signals.answered.get() => {
-                *dropped += count;
-                (*dropped <= DROPPED_BYTES_MAX).then_some(body)
+                reading.dropped += count;
+                (reading.dropped <= DROPPED_BYTES_MAX).then_some(body)
             }
-            Ok(1..) => {
+            Ok(count @ 1..) => {
                 client.deadline.clear_read();
+                let took = core.clock.monotonic().saturating_sub(began);
+                let rate = snapshot.limits.body_min_rate;
+                if reading.pace.is_too_slow(took, count, rate) {
+                    return self.fail(upstream, signals, Refusal::BodyTooSlow);
+                }
                 Some(body)
             }
             Ok(0) | Err(_) if signals.answered.get() => None,
@@ -156,6 +166,14 @@ impl Exchange<'_> {
         core.buffers.give(trailers);
         (result, piece)
     }
+}
+
+/// What the reads of one body came to so far.
+#[derive(Default)]
+struct Reading {
+    /// Bytes that came after the answer.
+    dropped: usize,
+    pace: Pace,
 }
 
 /// What one read held.

@@ -19,6 +19,7 @@ mod demo;
 mod drain;
 mod help;
 mod log;
+mod memory;
 mod readme;
 mod reload;
 mod start;

@@ -97,7 +97,11 @@ fn a_body_goes_on_in_time() {
             peer.send(ok(&body));
         }
     });
-    let edge = both(&upstream);
+    let edge = Edge::setup()
+        .https()
+        .tunnel(Tunnel::public(HOST, &upstream))
+        .tables("[limits]\nbody_min_rate = 0")
+        .start();
     let post = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 8\r\n\r\nhalf");
     // So that no connect is under way when time moves.
     let half_is_there = |connection: usize| {
@@ -127,6 +131,71 @@ fn a_body_goes_on_in_time() {
         });
     }
     assert_eq!(client.response().text(), "halfrest");
+}
+
+#[test]
+fn a_body_comes_fast_enough() {
+    let upstream = Upstream::scripted(|mut peer| {
+        // One request for each connection, so that they can be told apart.
+        if let Some(head) = peer.request_head()
+            && let Ok(body) = peer.body(head.delimited)
+        {
+            peer.send(ok(body.len().to_string()));
+        }
+    });
+    let edge = both(&upstream);
+    let start = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\n");
+    let by_length = |piece: &str| {
+        (
+            format!("{start}Content-Length: 100000\r\n\r\n"),
+            piece.to_owned(),
+        )
+    };
+    let chunked = |piece: &str| {
+        let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
+        (format!("{start}Transfer-Encoding: chunked\r\n\r\n"), chunk)
+    };
+    // Four seconds between pieces: 1024 bytes are what the rate asks for, less is too slow once ten seconds are over.
+    let (enough, less) = ("x".repeat(1100), "x".repeat(500));
+    let mut connections = 0;
+    for tls in [false, true] {
+        for (head, piece) in [by_length(&less), chunked(&less)] {
+            let mut client = connect(&edge, tls);
+            client.send(&head);
+            for sent in 0..3 {
+                client.send(&piece);
+                eventually("a piece is with the upstream", || {
+                    upstream.connections() > connections
+                        && ends_with_pieces(&upstream, connections, 500 * (sent + 1))
+                });
+                edge.pass(seconds(4));
+            }
+            client.send(&piece);
+            let answer = client.response();
+            assert_eq!((answer.status, answer.closes()), (408, true));
+            assert_eq!(edge.reason(), "body_too_slow");
+            connections += 1;
+        }
+        let mut client = connect(&edge, tls);
+        client.send(format!("{start}Content-Length: 6600\r\n\r\n"));
+        for sent in 1..=6 {
+            client.send(&enough);
+            eventually("a piece is with the upstream", || {
+                upstream.connections() > connections
+                    && ends_with_pieces(&upstream, connections, 1100 * sent)
+            });
+            edge.pass(seconds(4));
+        }
+        assert_eq!(client.response().text(), "6600");
+        assert_eq!(edge.reason(), "forwarded");
+        connections += 1;
+    }
+}
+
+/// Whether so many bytes of body are with the upstream.
+fn ends_with_pieces(upstream: &Upstream, connection: usize, bytes: usize) -> bool {
+    let seen = upstream.bytes(connection);
+    seen.iter().filter(|&&byte| byte == b'x').count() >= bytes
 }
 
 #[test]

@@ -142,20 +142,32 @@ fn a_body_of_so_many_bytes_and_one_more() {
 }
 
 #[test]
-fn so_many_connections_and_one_more() {
+fn so_many_connections_of_an_address_and_one_more() {
     let upstream = Upstream::fixed("ok");
-    let edge = edge(&upstream, "connections_per_core = 3");
-    let mut clients: Vec<_> = (0..3).map(|_| edge.client()).collect();
-    for client in &mut clients {
+    let edge = Edge::setup()
+        .https()
+        .tunnel(Tunnel::public(HOST, &upstream))
+        .tables("[limits]\nconnections_per_address = 2")
+        .start();
+    let mut held = [edge.client(), edge.tls_client(HOST)];
+    for client in &mut held {
         assert_eq!(client.ask(get("/", "")).status, 200);
     }
-    let mut late = edge.client();
-    let _ = late.try_send(get("/", "").as_bytes());
-    assert_eq!(late.read_to_end().0, b"");
-    let gone = clients.pop();
-    drop(gone);
+    for address in [edge.http(), edge.https()] {
+        let mut late = Client::plain(address);
+        assert_eq!(late.read_to_end().0, b"");
+    }
+    let report = &edge.engine().reports()[0].1;
+    assert_eq!(report.connections_over_address, 2);
+    assert_eq!(report.connections_evicted, 0);
+    // Somebody else comes in, and so does the next one of those when one has left.
+    let mut other = Client::from("127.0.0.2", edge.http());
+    assert_eq!(other.ask(get("/", "")).status, 200);
+    let [first, mut second] = held;
+    drop(first);
     crate::support::eventually("there is room again", || {
         let mut client = edge.client();
         client.try_send(get("/", "").as_bytes()).is_ok() && client.try_response().is_ok()
     });
+    assert_eq!(second.ask(get("/", "")).status, 200);
 }

@@ -11,6 +11,7 @@ mod support;
 mod bodies;
 mod cores;
 mod deadlines;
+mod eviction;
 mod framing;
 mod headers_out;
 mod idle;

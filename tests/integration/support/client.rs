@@ -1,7 +1,7 @@
 //! A client that sends bytes as they are and reads answers strictly.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
     SupportedProtocolVersion,
 };
+
+use socket2::{Domain, Socket, Type};
 
 use super::wire::{Broken, Delimited, Ending, Wire, announced};
 use super::{PATIENCE, head};
@@ -120,6 +122,18 @@ impl Client {
     pub fn plain(address: SocketAddr) -> Self {
         Client {
             wire: Wire::plain(TcpStream::connect(address).unwrap()),
+            negotiated: None,
+        }
+    }
+
+    /// From this address of the machine.
+    pub fn from(local: &str, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let local: IpAddr = local.parse().unwrap();
+        socket.bind(&SocketAddr::new(local, 0).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Client {
+            wire: Wire::plain(socket.into()),
             negotiated: None,
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use adit::config;
 use adit::control::engine::Engine;
 use adit::control::start::StartError;
 use adit::runtime::clock::Clock;
+use adit::telemetry::counters::Counters;
 use adit::worker::client::Entry;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -157,6 +159,7 @@ impl Setup {
             folder,
             log: Mutex::new(log),
             log_text: all,
+            handshakes: AtomicU64::new(0),
         })
     }
 
@@ -224,6 +227,8 @@ pub struct Edge {
     folder: tempfile::TempDir,
     log: Mutex<Receiver<Value>>,
     log_text: Arc<Mutex<Vec<u8>>>,
+    /// TLS connections that tests made.
+    handshakes: AtomicU64,
 }
 
 impl Edge {
@@ -290,7 +295,15 @@ impl Edge {
 
     pub fn tls_client_with(&self, options: &TlsOptions) -> io::Result<Client> {
         let config = options.config(self.authority.roots());
-        Client::tls(self.https(), config, &options.verify)
+        let client = Client::tls(self.https(), config, &options.verify)?;
+        // The client is done before the edge is; time that a test moves then must not end the edge's part.
+        let handshakes = self.handshakes.fetch_add(1, Ordering::Relaxed) + 1;
+        eventually("the handshake ends on the edge's side too", || {
+            let reports = self.engine.reports();
+            let ended = |(_, report): &(usize, Counters)| report.handshakes_ok;
+            reports.iter().map(ended).sum::<u64>() >= handshakes
+        });
+        Ok(client)
     }
 
     /// Moves time, and fires the deadlines that have passed by it. What the edge has not begun to wait for when this is
