@@ -61,6 +61,10 @@ pub const CHUNK_HEADROOM: usize = 16;
 /// A refused request's body is read to its end up to this many bytes, so that the connection stays in use.
 pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;
 
+/// Longest rest of a PROXY preamble behind its first 16 bytes.
+pub const PROXY_BYTES_MAX: usize = 4096;
+/// A whole PROXY preamble must be there within this (S7).
+pub const PROXY_WITHIN: Duration = Duration::from_secs(5);
 /// Connections that a core may have beyond `connections_per_core` while those that make way for them are ending.
 pub const CONNECTIONS_ENDING_MAX: usize = 64;
 /// Connections that a core ends to get on where descriptors have run out.

@@ -174,9 +174,6 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - [tokens]
-+ [client_address]
-+ proxy_protocol_from = ["10.0.0.0/8"]
-+ forwarded_from = ["10.0.0.0/8"]
 + [[credential]]
 + id = "x"
 + [[issuer]]
@@ -188,14 +185,12 @@ fn features_that_are_not_built_are_refused_by_name() {
 + [challenge]
 + [geoip]
 + [tokens]
-! adit.toml:9:1: client_address.proxy_protocol_from: the PROXY protocol is not built yet in this version; remove it
-! adit.toml:10:1: client_address.forwarded_from: trust in X-Forwarded-For is not built yet in this version; remove it
-! adit.toml:11:3: credential: stored credentials are not built yet in this version; remove it
-! adit.toml:13:3: issuer: tokens of other issuers are not built yet in this version; remove it
-! adit.toml:15:3: client_ca: client certificates are not built yet in this version; remove it
-! adit.toml:17:2: sign_in: sign-in of browsers is not built yet in this version; remove it
-! adit.toml:19:2: challenge: challenge mode is not built yet in this version; remove it
-! adit.toml:20:2: geoip: rules by country are not built yet in this version; remove it
+! adit.toml:8:3: credential: stored credentials are not built yet in this version; remove it
+! adit.toml:10:3: issuer: tokens of other issuers are not built yet in this version; remove it
+! adit.toml:12:3: client_ca: client certificates are not built yet in this version; remove it
+! adit.toml:14:2: sign_in: sign-in of browsers is not built yet in this version; remove it
+! adit.toml:16:2: challenge: challenge mode is not built yet in this version; remove it
+! adit.toml:17:2: geoip: rules by country are not built yet in this version; remove it
 
 - [tokens]
 + [limits]
@@ -264,6 +259,38 @@ fn features_that_are_not_built_may_be_off() {
 + [http]
 + listen = ["127.0.0.1:0"]
 + behind_tls_balancer = false
++ [tokens]
+"#,
+    );
+}
+
+#[test]
+fn client_addresses_are_networks() {
+    check(
+        r#"
+- [tokens]
++ [client_address]
++ proxy_protocol_from = ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32", "balancer"]
++ forwarded_from = ["::ffff:10.0.0.1", 7, "10.0.0.0/33"]
++ proxies = []
++ [tokens]
+! adit.toml:9:67: client_address.proxy_protocol_from[4]: expected an address or a network such as "10.0.0.0/8", found "balancer"
+! adit.toml:10:19: client_address.forwarded_from[1]: expected an address or a network such as "10.0.0.0/8", found "::ffff:10.0.0.1"
+! adit.toml:10:38: client_address.forwarded_from[2]: expected an address or a network such as "10.0.0.0/8", found 7
+! adit.toml:10:41: client_address.forwarded_from[3]: expected an address or a network such as "10.0.0.0/8", found "10.0.0.0/33"
+! adit.toml:11:1: client_address.proxies: unknown key; known here: proxy_protocol_from, forwarded_from
+
+- [tokens]
++ [client_address]
++ proxy_protocol_from = ["10.1.0.0/8", "2001:db8::1/32"]
++ [tokens]
+! adit.toml:9:24: client_address.proxy_protocol_from[1]: the address has bits beyond its prefix; write "10.0.0.0/8"
+! adit.toml:9:38: client_address.proxy_protocol_from[2]: the address has bits beyond its prefix; write "2001:db8::/32"
+
+- [tokens]
++ [client_address]
++ proxy_protocol_from = ["10.0.0.0/8", "10.0.0.0/8"]
++ forwarded_from = ["::1"]
 + [tokens]
 "#,
     );

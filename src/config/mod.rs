@@ -14,6 +14,7 @@
 
 mod bounds;
 mod certificate;
+mod client_address;
 mod credential_file;
 pub mod environment;
 mod field;
@@ -108,6 +109,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let https = listener::https(root, &listeners);
     let http = listener::http(root, &listeners);
     let admin = listener::admin(root, &listeners);
+    let client_address = client_address::trust(root);
     serves_something(root, &https, &http);
     let projects = project::projects(root);
     let tokens = tokens::tokens(root, projects.as_deref());
@@ -128,6 +130,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         cores: cores?,
         https: https.optional()?.map(|at| at.value),
         http: http.optional()?.map(|at| at.value),
+        client_address: client_address?,
         tokens: tokens.optional()?.map(|at| at.value),
         projects: projects?,
         tunnels: tunnels?,

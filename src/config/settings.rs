@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::limits::{Limits, Timeouts};
+use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
@@ -15,6 +16,7 @@ pub struct Settings {
     pub cores: Cores,
     pub https: Option<Https>,
     pub http: Option<Http>,
+    pub client_address: Trust,
     pub tokens: Option<Tokens>,
     pub projects: Vec<Project>,
     pub tunnels: Vec<Tunnel>,

@@ -16,12 +16,6 @@ pub(super) fn refuse_tables(root: &Reader<'_>) {
     root.unbuilt("sign_in", "sign-in of browsers is", Harmless::Nothing);
     root.unbuilt("challenge", "challenge mode is", Harmless::Nothing);
     root.unbuilt("geoip", "rules by country are", Harmless::Nothing);
-    let known = &["proxy_protocol_from", "forwarded_from"];
-    if let Field::Good(at) = root.table("client_address", known) {
-        let table = at.value;
-        table.unbuilt("proxy_protocol_from", "the PROXY protocol is", empty);
-        table.unbuilt("forwarded_from", "trust in X-Forwarded-For is", empty);
-    }
 }
 
 /// A value with which a feature that is not built is off, so that it may be written.

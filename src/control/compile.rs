@@ -67,6 +67,7 @@ pub(super) fn snapshot(
         origins,
         server_names,
         public_port,
+        trust: settings.client_address.clone(),
         limits: settings.limits.clone(),
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),

@@ -5,6 +5,8 @@
 //!
 //! Invariant: an accept is never dropped in flight; a listener ends by `shutdown`, which completes it.
 
+pub mod proxy;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;

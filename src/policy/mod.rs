@@ -5,6 +5,7 @@
 //! [`Decision`]. No socket, no clock, no allocation on the warm path. `adit run`, the tests and every tool that explains
 //! a verdict call this one function.
 
+pub mod client_address;
 mod decide;
 pub mod refusal;
 
@@ -65,6 +66,13 @@ pub struct Connection<'a> {
     pub server_name: Option<&'a CanonicalHost>,
     /// Mapped IPv6 addresses are given as IPv4. `None`: unknown.
     pub client: Option<IpAddr>,
+}
+
+impl Connection<'_> {
+    /// The same for one request, which may be from somebody else (S7).
+    pub fn of(self, client: Option<IpAddr>) -> Self {
+        Connection { client, ..self }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

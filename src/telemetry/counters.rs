@@ -14,6 +14,8 @@ pub struct Counters {
     requests: [[Vec<u64>; 3]; 2],
     /// Refusals by reason; the reasons are a closed list.
     refusals: BTreeMap<&'static str, u64>,
+    /// Connections ended for their PROXY preamble, by reason; the reasons are a closed list.
+    bad_preambles: BTreeMap<&'static str, u64>,
     pub connections_total: u64,
     pub connections_open: u64,
     /// Connections closed at once because the core was full.
@@ -46,6 +48,7 @@ impl Default for Counters {
         Counters {
             requests: [row(), row()],
             refusals: BTreeMap::new(),
+            bad_preambles: BTreeMap::new(),
             connections_total: 0,
             connections_open: 0,
             connections_shed: 0,
@@ -128,6 +131,17 @@ impl Counters {
             })
     }
 
+    /// Counts a connection that its PROXY preamble, or the lack of one, ended.
+    pub fn bad_preamble(&mut self, reason: &'static str) {
+        *self.bad_preambles.entry(reason).or_default() += 1;
+    }
+
+    pub fn bad_preambles(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.bad_preambles
+            .iter()
+            .map(|(&reason, &count)| (reason, count))
+    }
+
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.refusals
             .iter()
@@ -148,6 +162,9 @@ impl Counters {
         }
         for (reason, count) in other.refusals() {
             *self.refusals.entry(reason).or_default() += count;
+        }
+        for (reason, count) in other.bad_preambles() {
+            *self.bad_preambles.entry(reason).or_default() += count;
         }
         for (mine, theirs) in self.plain_mut().into_iter().zip(other.clone().plain_mut()) {
             *mine += *theirs;

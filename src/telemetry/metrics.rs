@@ -180,6 +180,15 @@ fn connections(page: &mut Page, all: &Counters, cores: &[(usize, Counters)]) {
         all.accepts_exhausted,
     );
     page.head(
+        "adit_bad_preambles_total",
+        "counter",
+        "Connections ended for a PROXY preamble that was missing, bad, late or not asked for.",
+    );
+    for (reason, count) in all.bad_preambles() {
+        let labels = format!("{{reason=\"{reason}\"}}");
+        page.line("adit_bad_preambles_total", &labels, count);
+    }
+    page.head(
         "adit_tls_handshakes_total",
         "counter",
         "Downstream TLS handshakes by result.",

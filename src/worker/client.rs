@@ -9,6 +9,7 @@ use std::time::Duration;
 use arrayvec::ArrayString;
 
 use crate::http::host::CanonicalHost;
+use crate::policy::client_address::is_in;
 use crate::policy::{Connection, Scheme};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::deadline::Deadline;
@@ -17,6 +18,7 @@ use crate::tls::stream::{HandshakeError, TlsStream};
 
 use super::admission::AddressSlot;
 use super::core::Core;
+use super::preamble::{self, BadPreamble};
 
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,8 @@ pub struct Client {
     stream: Stream,
     /// Its place among the connections of its address.
     _place: AddressSlot,
-    address: IpAddr,
-    address_text: ArrayString<45>,
+    /// Whose connection it is; `None`: the balancer did not say.
+    pub address: ClientAddress,
     end_is_answer_end: Cell<bool>,
 }
 
@@ -65,11 +67,33 @@ enum Stream {
     Tls(Box<TlsStream>),
 }
 
+/// Whose connection, or request, it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress {
+    /// Mapped IPv6 addresses are IPv4 here. `None`: unknown.
+    pub address: Option<IpAddr>,
+    /// The same in letters; empty where it is unknown.
+    pub text: ArrayString<45>,
+}
+
+impl From<Option<IpAddr>> for ClientAddress {
+    fn from(address: Option<IpAddr>) -> Self {
+        let address = address.map(|address| address.to_canonical());
+        let mut text = ArrayString::new();
+        if let Some(address) = address {
+            // The longest address has 45 characters.
+            let _ = write!(text, "{address}");
+        }
+        ClientAddress { address, text }
+    }
+}
+
 /// Why an accepted socket is no client.
 #[derive(Debug)]
 pub enum NotOpened {
     /// Its address has as many connections as it may have.
     TooManyFromAddress,
+    Preamble(BadPreamble),
     Handshake(HandshakeError),
 }
 
@@ -94,13 +118,19 @@ impl Client {
             entry,
         }: Newcomer,
     ) -> Result<Self, NotOpened> {
-        let most = core.snapshot().limits.connections_per_address;
-        let place = core.admission.admit_address(peer, most);
+        let snapshot = core.snapshot();
+        let address = if is_in(&snapshot.trust.proxy_protocol_from, peer) {
+            let said = preamble::read(&socket, &deadline, peer).await;
+            said.map_err(NotOpened::Preamble)?
+        } else {
+            Some(peer)
+        };
+        let most = snapshot.limits.connections_per_address;
+        let place = core.admission.admit_address(address.unwrap_or(peer), most);
         let place = place.ok_or(NotOpened::TooManyFromAddress)?;
         let stream = match entry {
             Entry::Http | Entry::Redirect => Stream::Plain(socket),
             Entry::Https => {
-                let snapshot = core.snapshot();
                 let names = snapshot
                     .server_names
                     .as_ref()
@@ -112,16 +142,11 @@ impl Client {
             }
         };
         deadline.clear();
-        let address = peer.to_canonical();
-        let mut address_text = ArrayString::new();
-        // The longest address has 45 characters.
-        let _ = write!(address_text, "{address}");
         Ok(Client {
             deadline,
             stream,
             _place: place,
-            address,
-            address_text,
+            address: address.into(),
             end_is_answer_end: Cell::new(false),
         })
     }
@@ -134,16 +159,12 @@ impl Client {
         Connection {
             scheme,
             server_name,
-            client: Some(self.address),
+            client: self.address.address,
         }
     }
 
     pub fn server_name(&self) -> Option<&CanonicalHost> {
         self.facts().server_name
-    }
-
-    pub fn address_text(&self) -> &str {
-        &self.address_text
     }
 
     /// Waits between two requests.

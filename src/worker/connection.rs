@@ -15,6 +15,7 @@ use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
 use super::head::{Arrived, NoHead, read_request};
+use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
 use super::relay::HEADROOM;
 use super::snapshot::Snapshot;
@@ -39,6 +40,7 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
         Ok(_) if entry == Entry::Https => counters.handshakes_ok += 1,
         Ok(_) => {}
         Err(NotOpened::TooManyFromAddress) => counters.connections_over_address += 1,
+        Err(NotOpened::Preamble(bad)) => counters.bad_preamble(bad.reason()),
         Err(NotOpened::Handshake(HandshakeError::UnknownName)) => {
             counters.handshakes_unknown_name += 1;
         }
@@ -83,9 +85,9 @@ async fn one_request(
     buffer: Buffer,
     served: u64,
 ) -> Next {
-    let trace = Trace::new(core);
+    let mut trace = Trace::new(core, client);
     let reading = core.snapshot();
-    let (head, buffer) = read_request(core, client, &reading, buffer).await;
+    let (head, buffer) = read_request(core, client, &reading, buffer, served == 1).await;
     // Every head that arrives after a reload is judged by the new snapshot, however long ago its first byte came.
     let snapshot = match &head {
         Ok(Arrived { at_once: true, .. }) => reading,
@@ -102,7 +104,7 @@ async fn one_request(
                 entry,
                 &snapshot,
                 &mut work,
-                &trace,
+                &mut trace,
                 (buffer, arrived),
                 served,
             )
@@ -111,6 +113,11 @@ async fn one_request(
         Err(NoHead::Quiet) => {
             core.buffers.give(buffer);
             Box::pin(client.finish(LINGER)).await;
+            Next::Close
+        }
+        Err(NoHead::Preamble) => {
+            core.buffers.give(buffer);
+            core.count(|counters| counters.bad_preamble(BadPreamble::Unlisted.reason()));
             Next::Close
         }
         Err(NoHead::Gone) => gone(core, client, &snapshot, &trace, buffer),
@@ -152,16 +159,10 @@ async fn judge(
     entry: Entry,
     snapshot: &Arc<Snapshot>,
     work: &mut Work,
-    trace: &Trace,
+    trace: &mut Trace,
     (mut buffer, arrived): (Buffer, Arrived),
     served: u64,
 ) -> Next {
-    let place = Place {
-        core,
-        client,
-        snapshot,
-        trace,
-    };
     let length = arrived.length;
     let Work {
         request: head,
@@ -172,7 +173,14 @@ async fn judge(
         core.buffers.give(buffer);
         return refuse_unread(core, client, snapshot, Refusal::Head(error), trace).await;
     }
+    trace.hear(Request { bytes, head }, &snapshot.trust);
     trace.enter(Phase::Decision);
+    let place = Place {
+        core,
+        client,
+        snapshot,
+        trace,
+    };
     let last = snapshot.limits.requests_per_connection;
     let persistent = head.persistent && !core.is_draining() && (last == 0 || served < last);
     let bytes = buffer.filled().get(..length).unwrap_or_default();
@@ -198,7 +206,7 @@ async fn judge(
         }
         Entry::Https | Entry::Http => {
             let facts = Facts {
-                connection: client.facts(),
+                connection: client.facts().of(trace.client.address),
                 request,
             };
             // A head that took its time is judged by the time of its end.

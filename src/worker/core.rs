@@ -12,6 +12,7 @@ use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::limits::EXHAUSTED_EVICTIONS;
 use crate::policy::Memory;
+use crate::policy::client_address::REQUEST_ID_BYTES_MAX;
 use crate::runtime::buffer::BufferPool;
 use crate::runtime::clock::Clock;
 use crate::runtime::deadline::Deadlines;
@@ -240,7 +241,7 @@ impl Core {
     }
 
     /// A request id: 32 hex digits, different for every request of every core and run.
-    pub fn request_id(&self) -> ArrayString<32> {
+    pub fn request_id(&self) -> ArrayString<REQUEST_ID_BYTES_MAX> {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [b'0'; 32];
         for half in digits.chunks_exact_mut(16) {
@@ -255,6 +256,7 @@ impl Core {
                 rest >>= 4;
             }
         }
-        ArrayString::from_byte_string(&digits).unwrap_or_default()
+        let digits = std::str::from_utf8(&digits).unwrap_or_default();
+        ArrayString::from(digits).unwrap_or_default()
     }
 }

@@ -62,7 +62,7 @@ impl Exchange<'_> {
         };
         let facts = self.place.client.facts();
         let said = forward::request::Origin {
-            client: self.place.client.address_text(),
+            client: &trace.client.text,
             scheme: facts.scheme.as_str(),
             request_id: &trace.request_id,
             websocket: self.websocket.is_some(),

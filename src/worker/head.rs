@@ -3,6 +3,7 @@
 use crate::http::request::RequestError;
 use crate::http::scan::{HeadScan, Scan, ScanError, leading_crlf};
 use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
+use crate::listener::proxy::SIGNATURE;
 use crate::policy::{Refusal, refusal::UpstreamFault};
 use crate::runtime::buffer::{Buffer, BufferPool};
 use crate::upstream;
@@ -25,6 +26,8 @@ pub(super) enum NoHead {
     Quiet,
     /// The client left in the middle.
     Gone,
+    /// A PROXY preamble from a peer that is not trusted to send one (S7).
+    Preamble,
     Refused(Refusal),
 }
 
@@ -34,17 +37,25 @@ pub(super) async fn read_request(
     client: &Client,
     snapshot: &Snapshot,
     mut buffer: Buffer,
+    first: bool,
 ) -> (Result<Arrived, NoHead>, Buffer) {
     let mut scan = HeadScan::default();
     let mut may_be_empty = true;
     let mut reads = 0;
+    let mut may_be_preamble = first;
     let result = loop {
-        if may_be_empty && buffer.len() >= 2 {
+        if may_be_preamble && buffer.filled().starts_with(&SIGNATURE) {
+            break Err(NoHead::Preamble);
+        }
+        may_be_preamble = may_be_preamble && SIGNATURE.starts_with(buffer.filled());
+        // What may still become a preamble is not yet read as anything else.
+        let undecided = may_be_preamble && !buffer.is_empty();
+        if may_be_empty && buffer.len() >= 2 && !undecided {
             // RFC 9112 2.2: one empty line before a request is ignored.
             buffer.consume(leading_crlf(buffer.filled()));
             may_be_empty = false;
         }
-        if buffer.filled() != b"\r" || !may_be_empty {
+        if !undecided && (buffer.filled() != b"\r" || !may_be_empty) {
             match scan.advance(buffer.filled(), &snapshot.head_limits) {
                 Scan::Complete(length) => {
                     let at_once = reads == 0;

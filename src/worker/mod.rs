@@ -15,6 +15,7 @@ pub mod core;
 mod exchange;
 mod head;
 mod pace;
+mod preamble;
 mod refuse;
 mod relay;
 pub mod snapshot;

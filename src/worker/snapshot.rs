@@ -3,6 +3,7 @@
 use crate::http::HeadLimits;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::Policy;
+use crate::policy::client_address::Trust;
 use crate::tls::names::ServerNames;
 use crate::upstream::Origin;
 
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub server_names: Option<ServerNames>,
     /// The port browsers see, for redirects.
     pub public_port: u16,
+    /// Whose word on a client's address is taken.
+    pub trust: Trust,
     pub limits: Limits,
     pub head_limits: HeadLimits,
     pub timeouts: Timeouts,

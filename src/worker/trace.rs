@@ -8,10 +8,11 @@ use crate::authn::Identity;
 use crate::clock::Now;
 use crate::http::request::Request;
 use crate::policy::Refusal;
+use crate::policy::client_address::{REQUEST_ID_BYTES_MAX, Trust, forwarded, is_in, request_id};
 use crate::telemetry::counters::Verdict;
 use crate::telemetry::record::Record;
 
-use super::client::Client;
+use super::client::{Client, ClientAddress};
 use super::core::Core;
 use super::snapshot::Snapshot;
 
@@ -68,7 +69,9 @@ impl EndedBy {
 /// One exchange as it goes. Both directions write here, so every part is a cell.
 pub struct Trace {
     pub started: Now,
-    pub request_id: ArrayString<32>,
+    pub request_id: ArrayString<REQUEST_ID_BYTES_MAX>,
+    /// Whose request it is.
+    pub client: ClientAddress,
     pub phase: Cell<Phase>,
     /// The status sent to the client; 0 until then.
     pub status: Cell<u16>,
@@ -83,10 +86,11 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub fn new(core: &Core) -> Self {
+    pub fn new(core: &Core, client: &Client) -> Self {
         Trace {
             started: core.now(),
             request_id: core.request_id(),
+            client: client.address,
             phase: Cell::new(Phase::Head),
             status: Cell::new(0),
             reason: Cell::new("client_closed"),
@@ -96,6 +100,20 @@ impl Trace {
             tunnel: Cell::new(None),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+        }
+    }
+
+    /// Takes over what a trusted proxy says of the request (S7).
+    pub fn hear(&mut self, request: Request<'_>, trust: &Trust) {
+        let Some(peer) = self.client.address else {
+            return;
+        };
+        if !is_in(&trust.forwarded_from, peer) {
+            return;
+        }
+        self.client = forwarded(request, peer, &trust.forwarded_from).into();
+        if let Some(id) = request_id(request) {
+            self.request_id = ArrayString::from(id).unwrap_or(self.request_id);
         }
     }
 
@@ -177,7 +195,7 @@ impl Trace {
             node: &snapshot.node,
             core: core.index,
             request_id: &self.request_id,
-            client: client.address_text(),
+            client: &self.client.text,
             method: request
                 .map(|request| request.method_name())
                 .unwrap_or_default(),

@@ -9,6 +9,7 @@
 mod support;
 
 mod bodies;
+mod client_address;
 mod cores;
 mod deadlines;
 mod eviction;

@@ -140,9 +140,17 @@ impl Client {
 
     /// Connects and completes the handshake; the error of rustls is in the `io::Error`.
     pub fn tls(address: SocketAddr, config: Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        Client::tls_on(TcpStream::connect(address)?, config, name)
+    }
+
+    /// The same on a connection that is there already.
+    pub fn tls_on(
+        mut socket: TcpStream,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;

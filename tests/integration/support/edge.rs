@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -294,8 +294,13 @@ impl Edge {
     }
 
     pub fn tls_client_with(&self, options: &TlsOptions) -> io::Result<Client> {
+        self.tls_client_on(TcpStream::connect(self.https())?, options)
+    }
+
+    /// The same on a connection that is there already.
+    pub fn tls_client_on(&self, socket: TcpStream, options: &TlsOptions) -> io::Result<Client> {
         let config = options.config(self.authority.roots());
-        let client = Client::tls(self.https(), config, &options.verify)?;
+        let client = Client::tls_on(socket, config, &options.verify)?;
         // The client is done before the edge is; time that a test moves then must not end the edge's part.
         let handshakes = self.handshakes.fetch_add(1, Ordering::Relaxed) + 1;
         eventually("the handshake ends on the edge's side too", || {
