@@ -150,6 +150,10 @@ pub struct Timeouts {
     pub upgrade_lifetime: Duration,
     /// An unused pooled connection.
     pub upstream_keepalive: Duration,
+    /// How long a server that could not be connected to gets no requests, where there are others.
+    pub upstream_rest: Duration,
+    /// How often names of upstreams are resolved anew.
+    pub upstream_resolve: Duration,
     /// How long a stopping process lets exchanges finish.
     pub drain: Duration,
 }
@@ -168,6 +172,8 @@ impl Default for Timeouts {
             upstream_read_idle: seconds(300),
             upgrade_lifetime: seconds(24 * 60 * 60),
             upstream_keepalive: seconds(60),
+            upstream_rest: seconds(10),
+            upstream_resolve: seconds(30),
             drain: seconds(30),
         }
     }

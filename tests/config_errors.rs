@@ -200,14 +200,6 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:9:1: limits.failed_verifications_per_second: a budget of failed verifications is not built yet in this version; remove it
 ! adit.toml:10:1: limits.expensive_verifications_per_second: a budget of expensive verifications is not built yet in this version; remove it
 
-- upstream = "http://127.0.0.1:8080"
-+ upstream = ["http://127.0.0.1:8080", "http://127.0.0.1:8081"]
-! adit.toml:19:12: tunnel[1].upstream: several upstreams are not built yet in this version; keep one
-
-- upstream = "http://127.0.0.1:8080"
-+ upstream = "unix:/run/app.sock"
-! adit.toml:19:12: tunnel[1].upstream: unix: upstreams are not built yet in this version; remove it
-
 - [tokens]
 + [http]
 + listen = ["127.0.0.1:0"]
@@ -413,7 +405,7 @@ fn upstreams_are_scheme_host_and_port() {
         r#"
 - upstream = "http://127.0.0.1:8080"
 + upstream = "127.0.0.1:8080"
-! adit.toml:19:12: tunnel[1].upstream: an upstream starts with http:// or https://
+! adit.toml:19:12: tunnel[1].upstream: an upstream starts with http://, https:// or unix:/
 
 - upstream = "http://127.0.0.1:8080"
 + upstream = "http://user:canary@127.0.0.1:8080"
@@ -433,7 +425,32 @@ fn upstreams_are_scheme_host_and_port() {
 
 - upstream = "http://127.0.0.1:8080"
 + upstream = []
-! adit.toml:19:12: tunnel[1].upstream: expected a URL such as "http://127.0.0.1:8080", found an empty list
+! adit.toml:19:12: tunnel[1].upstream: the list is empty; name at least one server
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = 8080
+! adit.toml:19:12: tunnel[1].upstream: expected a URL such as "http://127.0.0.1:8080", or a list of them, found 8080
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["http://127.0.0.1:8080/", "unix:/run/app.sock", "http://127.0.0.1:8080"]
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["http://127.0.0.1:8080", "unix:app.sock", "ftp://app", "http://nowhere.invalid/x"]
+! adit.toml:19:38: tunnel[1].upstream[2]: the path of a socket starts at the root, as in "unix:/run/app.sock"
+! adit.toml:19:55: tunnel[1].upstream[3]: an upstream starts with http://, https:// or unix:/
+! adit.toml:19:68: tunnel[1].upstream[4]: an upstream has no path or query, since requests are forwarded with their own; end it after the host and port
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["https://127.0.0.1:8080", "http://127.0.0.1:8081"]
+! adit.toml:19:39: tunnel[1].upstream[2]: servers with and without TLS do not mix; write https:// for all of them, or for none
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["https://127.0.0.1:8080", "unix:/run/app.sock"]
+! adit.toml:19:39: tunnel[1].upstream[2]: servers with and without TLS do not mix; write https:// for all of them, or for none
+
+- upstream = "http://127.0.0.1:8080"
++ upstream = ["http://127.0.0.1:8080", "http://nowhere.invalid"]
+! adit.toml:19:38: tunnel[1].upstream[2]: the name "nowhere.invalid" does not resolve; correct it, or write an address
 
 - upstream = "http://127.0.0.1:8080"
 + upstream = "http://nowhere.invalid"
@@ -443,8 +460,8 @@ fn upstreams_are_scheme_host_and_port() {
 + upstream_ca_file = "cert.pem"
 + upstream_server_name = "a.example"
 + public = true
-! adit.toml:20:20: tunnel[1].upstream_ca_file: has no effect on an http:// upstream; remove it, or write https://
-! adit.toml:21:24: tunnel[1].upstream_server_name: has no effect on an http:// upstream; remove it, or write https://
+! adit.toml:20:20: tunnel[1].upstream_ca_file: has no effect on an upstream without TLS; remove it, or write https://
+! adit.toml:21:24: tunnel[1].upstream_server_name: has no effect on an upstream without TLS; remove it, or write https://
 
 - upstream = "http://127.0.0.1:8080"
 + upstream = "https://127.0.0.1:8080"

@@ -25,6 +25,8 @@ pub(super) fn timeouts(root: &Reader<'_>) -> Option<Timeouts> {
             "upstream_read_idle",
             "upgrade_lifetime",
             "upstream_keepalive",
+            "upstream_rest",
+            "upstream_resolve",
             "drain",
         ],
     )?;
@@ -45,6 +47,8 @@ pub(super) fn timeouts(root: &Reader<'_>) -> Option<Timeouts> {
     set("upstream_read_idle", &mut timeouts.upstream_read_idle);
     set("upgrade_lifetime", &mut timeouts.upgrade_lifetime);
     set("upstream_keepalive", &mut timeouts.upstream_keepalive);
+    set("upstream_rest", &mut timeouts.upstream_rest);
+    set("upstream_resolve", &mut timeouts.upstream_resolve);
     set("drain", &mut timeouts.drain);
     all_good.then_some(timeouts)
 }

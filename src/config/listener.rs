@@ -56,7 +56,7 @@ impl<'a> Listeners<'a> {
 }
 
 /// Whether a connection to `address` would reach a listener of this machine on `listener`.
-fn reaches(address: SocketAddr, listener: SocketAddr) -> bool {
+pub fn reaches(address: SocketAddr, listener: SocketAddr) -> bool {
     if listener.port() == 0 || address.port() != listener.port() {
         return false;
     }

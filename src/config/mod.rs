@@ -39,7 +39,9 @@ use std::path::Path;
 
 pub use credential_file::secret_from_file_bytes;
 pub use environment::{is_override, is_secret};
+pub use listener::reaches;
 pub use problem::{Problem, Report};
+pub use upstream::lookup;
 
 use field::Field;
 use listener::Listeners;

@@ -138,18 +138,39 @@ pub struct Tunnel {
     pub labels: Vec<(String, String)>,
 }
 
-/// Where a tunnel's requests go.
-#[derive(Clone, Debug)]
+/// Where a tunnel's requests go: to one of these, in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// Host part of the URL as written: the name to verify in TLS unless `tls.server_name` says otherwise.
-    pub host: String,
-    pub port: u16,
-    /// Resolved at load; never empty.
-    pub addresses: Vec<SocketAddr>,
+    /// Never empty; all with TLS, or none.
+    pub servers: Vec<UpstreamServer>,
+}
+
+impl Upstream {
+    pub fn is_tls(&self) -> bool {
+        self.servers.iter().any(|server| server.tls.is_some())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamServer {
+    pub place: UpstreamPlace,
     pub tls: Option<UpstreamTls>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamPlace {
+    Tcp {
+        /// A name, or an address without brackets.
+        host: String,
+        port: u16,
+        /// Resolved at load; never empty. Each of them serves.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A socket's path from the root.
+    Unix(PathBuf),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     pub server_name: rustls::pki_types::ServerName<'static>,
     /// Certificates of `upstream_ca_file`; `None`: the system's roots.

@@ -1,34 +1,43 @@
 //! From checked settings to what a core works by.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::boundary::TunnelProperties;
-use crate::config::settings::{Https, Settings, TlsVersion, Tunnel, UpstreamTls};
+use crate::config::settings::{
+    Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
+};
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::policy::{self, Guard, Policy};
 use crate::route::Routes;
+use crate::runtime::socket::Address;
 use crate::tls::names::{Identity, ServerNames, TicketKeys};
 use crate::token::{CeBounds, TokenKeys};
 use crate::upstream::{Origin, OriginTls, client_config};
 use crate::worker::snapshot::Snapshot;
 
-/// What stays the same over reloads: ticket keys, and the numbers by which pools know their origins.
+/// What stays the same over reloads: ticket keys, and the numbers by which pools know their servers.
 pub(super) struct Lasting {
     tickets: TicketKeys,
-    origins: HashMap<OriginKey, usize>,
+    origins: HashMap<OriginKey, Numbered>,
+    next_origin: u64,
 }
 
-/// What makes two origins the same one (S8).
+struct Numbered {
+    id: u64,
+    /// Somebody asked for it since the last [`Lasting::forget_unused`].
+    used: bool,
+}
+
+/// What makes two servers the same one (S8).
 #[derive(PartialEq, Eq, Hash)]
 struct OriginKey {
     tunnel: String,
-    address: SocketAddr,
+    address: Address,
     tls: Option<(ServerName<'static>, Option<Vec<CertificateDer<'static>>>)>,
 }
 
@@ -37,12 +46,28 @@ impl Lasting {
         Ok(Lasting {
             tickets: TicketKeys::generate()?,
             origins: HashMap::new(),
+            next_origin: 0,
         })
     }
 
-    fn origin_id(&mut self, key: OriginKey) -> usize {
-        let next = self.origins.len();
-        *self.origins.entry(key).or_insert(next)
+    /// A number is never given twice: a connection that outlives its server belongs to nobody.
+    fn origin_id(&mut self, key: OriginKey) -> u64 {
+        let next = &mut self.next_origin;
+        let numbered = self.origins.entry(key).or_insert_with(|| {
+            *next += 1;
+            Numbered {
+                id: *next,
+                used: true,
+            }
+        });
+        numbered.used = true;
+        numbered.id
+    }
+
+    /// Forgets the servers that nothing compiled since the last call has.
+    pub(super) fn forget_unused(&mut self) {
+        self.origins
+            .retain(|_, numbered| std::mem::take(&mut numbered.used));
     }
 }
 
@@ -55,15 +80,15 @@ pub(super) fn snapshot(
     let origins = settings
         .tunnels
         .iter()
-        .map(|tunnel| origin(tunnel, lasting))
+        .map(|tunnel| origins(tunnel, lasting))
         .collect::<Result<_, _>>()?;
     let server_names = match &settings.https {
-        Some(https) => Some(server_names(https, &lasting.tickets)?),
+        Some(https) => Some(Arc::new(server_names(https, &lasting.tickets)?)),
         None => None,
     };
     Ok(Snapshot {
         node: settings.engine.name.clone(),
-        policy: policy(settings)?,
+        policy: Arc::new(policy(settings)?),
         origins,
         server_names,
         public_port,
@@ -133,7 +158,7 @@ fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
                     TlsVersion::Tls12 => "tls1.2",
                     TlsVersion::Tls13 => "tls1.3",
                 }),
-            upstream_tls: tunnel.upstream.tls.is_some(),
+            upstream_tls: tunnel.upstream.is_tls(),
             token_auth: tunnel.token_auth,
             labels: tunnel.labels.clone(),
             ..TunnelProperties::default()
@@ -142,33 +167,59 @@ fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
     }
 }
 
-fn origin(tunnel: &Tunnel, lasting: &mut Lasting) -> Result<Origin, rustls::Error> {
-    let address = *tunnel
-        .upstream
-        .addresses
-        .first()
-        .ok_or_else(|| rustls::Error::General("an upstream without an address".to_owned()))?;
-    let key = OriginKey {
-        tunnel: tunnel.hostname.clone(),
-        address,
-        tls: tunnel
-            .upstream
-            .tls
-            .as_ref()
-            .map(|tls| (tls.server_name.clone(), tls.roots.clone())),
-    };
-    let tls = match &tunnel.upstream.tls {
-        Some(tls) => Some(OriginTls {
-            config: Arc::new(upstream_tls(tls)?),
-            server_name: tls.server_name.clone(),
-        }),
-        None => None,
-    };
-    Ok(Origin {
-        id: lasting.origin_id(key),
-        address,
-        tls,
-    })
+fn origins(tunnel: &Tunnel, lasting: &mut Lasting) -> Result<Vec<Origin>, rustls::Error> {
+    let mut rules = Vec::new();
+    for server in &tunnel.upstream.servers {
+        rules.push(match &server.tls {
+            Some(tls) => Some(OriginTls {
+                config: Arc::new(upstream_tls(tls)?),
+                server_name: tls.server_name.clone(),
+            }),
+            None => None,
+        });
+    }
+    let rules = |server: usize| rules.get(server).cloned().flatten();
+    Ok(addresses(
+        &tunnel.hostname,
+        &tunnel.upstream,
+        rules,
+        lasting,
+    ))
+}
+
+/// Each address of a tunnel's servers, once. `rules` gives the TLS rules of a server by its place in the list.
+pub(super) fn addresses(
+    tunnel: &str,
+    upstream: &Upstream,
+    rules: impl Fn(usize) -> Option<OriginTls>,
+    lasting: &mut Lasting,
+) -> Vec<Origin> {
+    let mut origins: Vec<Origin> = Vec::new();
+    for (index, server) in upstream.servers.iter().enumerate() {
+        let addresses = match &server.place {
+            UpstreamPlace::Tcp { addresses, .. } => {
+                addresses.iter().copied().map(Address::Tcp).collect()
+            }
+            UpstreamPlace::Unix(path) => vec![Address::Unix(path.clone())],
+        };
+        for address in addresses {
+            let tls = server.tls.as_ref();
+            let id = lasting.origin_id(OriginKey {
+                tunnel: tunnel.to_owned(),
+                address: address.clone(),
+                tls: tls.map(|tls| (tls.server_name.clone(), tls.roots.clone())),
+            });
+            if !origins.iter().any(|origin| origin.id == id) {
+                origins.push(Origin {
+                    id,
+                    address,
+                    tls: rules(index),
+                    server: index,
+                });
+            }
+        }
+    }
+    origins
 }
 
 fn upstream_tls(tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::access_log::{Sink, Writer};
 use super::compile::{self, Lasting};
+use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
 use crate::config::settings::{LogFormat, Settings};
 use crate::runtime::clock::Clock;
@@ -39,8 +40,27 @@ struct Current {
     snapshots: Vec<Arc<Snapshot>>,
     retired: Vec<Arc<Snapshot>>,
     tunnels: usize,
+    upstreams: Upstreams,
+    resolve_every: Duration,
+    /// Reloads so far.
+    reloads: u64,
     /// What cannot change without a restart.
     fixed: String,
+}
+
+impl Current {
+    fn new(settings: &Settings, lasting: Lasting, snapshots: Vec<Arc<Snapshot>>) -> Self {
+        Current {
+            lasting,
+            snapshots,
+            retired: Vec::new(),
+            tunnels: settings.tunnels.len(),
+            upstreams: Upstreams::new(&settings.tunnels),
+            resolve_every: settings.timeouts.upstream_resolve,
+            reloads: 0,
+            fixed: fixed(settings),
+        }
+    }
 }
 
 impl Engine {
@@ -103,13 +123,7 @@ impl Engine {
             public_port,
             clock,
             log,
-            current: Mutex::new(Current {
-                lasting,
-                snapshots,
-                retired: Vec::new(),
-                tunnels: settings.tunnels.len(),
-                fixed: fixed(settings),
-            }),
+            current: Mutex::new(Current::new(settings, lasting, snapshots)),
             draining: false.into(),
         })
     }
@@ -160,9 +174,60 @@ impl Engine {
                 "[cores], listeners, [admin] and [log] are read at the start only; what changed there waits for a restart"
             );
         }
+        self.put_in_force(&mut current, snapshots, Command::Swap);
+        current.tunnels = settings.tunnels.len();
+        current.upstreams = Upstreams::new(&settings.tunnels);
+        current.resolve_every = settings.timeouts.upstream_resolve;
+        current.reloads += 1;
+        Ok(())
+    }
+
+    /// Resolves the names of upstreams anew and, where they lead elsewhere now, sends what comes next there. What was
+    /// verified stays verified. Takes as long as `lookup`, which answers the addresses of a name, or none.
+    pub fn resolve(&self, lookup: impl Fn(&str, u16) -> Vec<SocketAddr>) {
+        let (names, reloads) = {
+            let current = self.current();
+            (current.upstreams.names(), current.reloads)
+        };
+        let found = names
+            .into_iter()
+            .map(|name| {
+                let addresses = lookup(&name.0, name.1);
+                (name, addresses)
+            })
+            .collect();
+        let listeners: Vec<_> = self.bound.iter().map(|(_, address)| *address).collect();
+        let mut guard = self.current();
+        let current = &mut *guard;
+        // A reload meanwhile has resolved its names itself.
+        if current.reloads != reloads || !current.upstreams.update(&found, &listeners) {
+            return;
+        }
+        let Current {
+            upstreams,
+            snapshots,
+            lasting,
+            ..
+        } = current;
+        let snapshots = resolve::redirect_all(upstreams, snapshots, lasting);
+        self.put_in_force(current, snapshots, Command::Redirect);
+    }
+
+    /// How often names of upstreams are resolved anew.
+    pub fn resolve_every(&self) -> Duration {
+        self.current().resolve_every
+    }
+
+    /// Returns when every core works by its new copy.
+    fn put_in_force(
+        &self,
+        current: &mut Current,
+        snapshots: Vec<Arc<Snapshot>>,
+        command: impl Fn(Arc<Snapshot>) -> Command,
+    ) {
         let (swapped, taken) = channel();
         for (core, snapshot) in self.cores.iter().zip(&snapshots) {
-            core.commands.send(Command::Swap(snapshot.clone()));
+            core.commands.send(command(snapshot.clone()));
             let swapped = swapped.clone();
             core.commands.send(Command::Report(Box::new(move |_| {
                 swapped.send(()).unwrap_or_default()
@@ -174,8 +239,6 @@ impl Engine {
         }
         let old = std::mem::replace(&mut current.snapshots, snapshots);
         current.retired.extend(old);
-        current.tunnels = settings.tunnels.len();
-        Ok(())
     }
 
     /// Frees copies that no core holds any more.
@@ -269,14 +332,16 @@ fn compile_all(
     lasting: &mut Lasting,
 ) -> Result<Vec<Arc<Snapshot>>, StartError> {
     let connections_per_core = start::connections_per_core(settings, cores);
-    (0..cores)
+    let snapshots = (0..cores)
         .map(|_| {
             let mut snapshot =
                 compile::snapshot(settings, public_port, lasting).map_err(StartError::Tls)?;
             snapshot.limits.connections_per_core = connections_per_core;
             Ok(Arc::new(snapshot))
         })
-        .collect()
+        .collect();
+    lasting.forget_unused();
+    snapshots
 }
 
 /// What a reload cannot change, in a form to compare.

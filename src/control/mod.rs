@@ -11,6 +11,7 @@ pub mod admin;
 mod compile;
 pub mod engine;
 mod process_log;
+mod resolve;
 pub mod start;
 
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ async fn supervise(
         tunnels = settings.tunnels.len(),
         "ready"
     );
+    tokio::spawn(resolve_names(engine.clone()));
     started(&engine);
     loop {
         match signals.next(&engine).await {
@@ -104,12 +106,17 @@ async fn supervise(
             }
         }
     }
+    Ok(stop(&engine, &mut signals, settings.timeouts.drain).await)
+}
+
+/// Lets exchanges under way finish, as long as `within` or until a second signal.
+async fn stop(engine: &Engine, signals: &mut Signals, within: Duration) -> ExitCode {
     tracing::info!(
         event = "draining",
         "no more connections; exchanges under way may finish"
     );
     engine.drain();
-    let drained = drained(&engine, settings.timeouts.drain);
+    let drained = drained(engine, within);
     tokio::select! {
         in_time = drained => if in_time {
             tracing::info!(event = "stopped", in_time, "all exchanges have ended");
@@ -119,11 +126,23 @@ async fn supervise(
         () = signals.stop() => {
             tracing::warn!(event = "stopped", in_time = false, "asked twice; ending at once");
             engine.flush_log();
-            return Ok(ExitCode::FAILURE);
+            return ExitCode::FAILURE;
         }
     }
     engine.flush_log();
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
+}
+
+/// Resolves the names of upstreams again and again. A resolver may take long, so that is done elsewhere.
+async fn resolve_names(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(engine.resolve_every()).await;
+        let engine = engine.clone();
+        let resolving = tokio::task::spawn_blocking(move || engine.resolve(config::lookup));
+        if let Err(error) = resolving.await {
+            tracing::error!(event = "resolve_failed", %error, "names of upstreams keep their addresses");
+        }
+    }
 }
 
 /// Waits until every core has ended; after `within` their connections are cut. Answers whether that was not needed.

@@ -30,6 +30,8 @@ pub enum Refusal {
     Forbidden(Forbidden),
     /// The tunnel has as many upgraded connections on this core as it may have (S9).
     TooManyUpgrades,
+    /// The edge has no descriptor or memory left for a connection to the upstream.
+    EdgeExhausted,
     Upstream(UpstreamFault),
 }
 
@@ -74,7 +76,7 @@ impl Refusal {
             Refusal::Misdirected => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
-            Refusal::TooManyUpgrades => 503,
+            Refusal::TooManyUpgrades | Refusal::EdgeExhausted => 503,
             Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
             Refusal::Upstream(_) => 502,
         }
@@ -95,6 +97,7 @@ impl Refusal {
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
             Refusal::TooManyUpgrades => "too_many_upgrades",
+            Refusal::EdgeExhausted => "edge_exhausted",
             Refusal::Upstream(fault) => fault.reason(),
         }
     }
@@ -111,6 +114,7 @@ impl Refusal {
             Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
             | Refusal::TooManyUpgrades
+            | Refusal::EdgeExhausted
             | Refusal::Upstream(_) => false,
         }
     }

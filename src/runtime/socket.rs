@@ -1,21 +1,30 @@
-//! A connected TCP socket of one core. Reads and writes lend a [`Buffer`] and get it back with the result.
+//! A connected stream socket of one core, TCP or Unix. Reads and writes lend a [`Buffer`] and get it back with the result.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelHandle, CancelableAsyncReadRent, Canceller};
 use monoio::net::TcpStream;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use super::buffer::Buffer;
 use super::deadline::{Deadline, Deadlines};
 
-/// A TCP connection. One read and one write may be under way at the same time.
+/// Where a connection is made to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// A connection. One read and one write may be under way at the same time.
 pub struct Socket {
     stream: UnsafeCell<TcpStream>,
     fd: RawFd,
@@ -35,27 +44,34 @@ impl Socket {
     /// Connects within `within`, and answers the socket with its deadline, which is cleared. A connect that takes
     /// longer fails with [`io::ErrorKind::TimedOut`].
     pub async fn connect(
-        address: SocketAddr,
+        address: &Address,
         deadlines: &Rc<Deadlines>,
         within: Duration,
     ) -> io::Result<(Self, Deadline)> {
-        let socket = socket2::Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
+        let (target, domain, protocol) = match address {
+            Address::Tcp(address) => (
+                SockAddr::from(*address),
+                Domain::for_address(*address),
+                Some(Protocol::TCP),
+            ),
+            Address::Unix(path) => (SockAddr::unix(path)?, Domain::UNIX, None),
+        };
+        let socket = socket2::Socket::new(domain, Type::STREAM, protocol)?;
         // Connecting without waiting gives us the descriptor at once, so that a deadline can end the attempt; monoio's
         // own connect keeps it to itself until the end.
         socket.set_nonblocking(true)?;
-        if address.ip().is_loopback() {
+        if let Address::Tcp(address) = address
+            && address.ip().is_loopback()
+        {
             // Nothing between here and there to be found out: a model of the way and its pacing timer only cost. Where the
             // kernel does not know the name, its default is as good.
             let _ = socket.set_tcp_congestion(b"reno");
         }
-        match socket.connect(&address.into()) {
+        match socket.connect(&target) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        // What monoio does with a `TcpStream`, it does with the descriptor of any stream.
         let socket = Socket::new(TcpStream::from_std(socket.into())?);
         let deadline = deadlines.watch(socket.fd);
         deadline.write_within(within);

@@ -33,6 +33,8 @@ pub struct Counters {
     pub upstream_reused: u64,
     pub upstream_retries: u64,
     pub upstream_idle: u64,
+    /// Servers that could not be connected to and get no requests, as each core sees them.
+    pub upstream_resting: u64,
     pub token_cache_hits: u64,
     pub token_cache_misses: u64,
     pub token_cache_entries: u64,
@@ -63,6 +65,7 @@ impl Default for Counters {
             upstream_reused: 0,
             upstream_retries: 0,
             upstream_idle: 0,
+            upstream_resting: 0,
             token_cache_hits: 0,
             token_cache_misses: 0,
             token_cache_entries: 0,
@@ -171,7 +174,7 @@ impl Counters {
         }
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 21] {
+    fn plain_mut(&mut self) -> [&mut u64; 22] {
         [
             &mut self.connections_total,
             &mut self.connections_open,
@@ -187,6 +190,7 @@ impl Counters {
             &mut self.upstream_reused,
             &mut self.upstream_retries,
             &mut self.upstream_idle,
+            &mut self.upstream_resting,
             &mut self.token_cache_hits,
             &mut self.token_cache_misses,
             &mut self.token_cache_entries,

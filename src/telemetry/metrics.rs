@@ -237,6 +237,12 @@ fn upstreams(page: &mut Page, all: &Counters) {
         "Pooled connections, all cores.",
         all.upstream_idle,
     );
+    page.one(
+        "adit_upstream_resting",
+        "gauge",
+        "Servers that could not be connected to and get no requests, summed over cores.",
+        all.upstream_resting,
+    );
 }
 
 struct Page(String);

@@ -10,7 +10,6 @@ mod pool;
 mod tls;
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +19,19 @@ use rustls::pki_types::ServerName;
 
 use crate::runtime::buffer::{Buffer, BufferPool};
 use crate::runtime::deadline::{Deadline, Deadlines};
-use crate::runtime::socket::Socket;
+use crate::runtime::socket::{Address, Socket};
 
 pub use pool::Pools;
 
-/// One place that requests are forwarded to. Equal origins of one process have the same `id`, before and after a
+/// One server that requests are forwarded to. Equal origins of one process have the same `id`, before and after a
 /// reload; different ones never do (S8: tunnel, address, TLS name, trusted certificates).
 #[derive(Clone, Debug)]
 pub struct Origin {
-    pub id: usize,
-    pub address: SocketAddr,
+    pub id: u64,
+    pub address: Address,
     pub tls: Option<OriginTls>,
+    /// Which of the servers that were written for the tunnel this is an address of.
+    pub server: usize,
 }
 
 /// How an upstream proves who it is.
@@ -57,6 +58,20 @@ pub enum ConnectError {
     Refused,
     Timeout,
     Tls,
+    /// This process has no descriptor or memory left: no fault of the upstream's.
+    Exhausted,
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                ConnectError::Exhausted
+            }
+            _ if error.kind() == io::ErrorKind::TimedOut => ConnectError::Timeout,
+            _ => ConnectError::Refused,
+        }
+    }
 }
 
 /// A connection to an upstream. One read and one write may be under way at the same time.
@@ -64,7 +79,7 @@ pub struct Connection {
     // Before `link`: a deadline must end before its socket does.
     deadline: Deadline,
     link: Link,
-    origin: usize,
+    origin: u64,
     reused: bool,
 }
 
@@ -81,15 +96,7 @@ impl Connection {
         pool: &Rc<BufferPool>,
         within: Duration,
     ) -> Result<Self, ConnectError> {
-        let (socket, deadline) = Socket::connect(origin.address, deadlines, within)
-            .await
-            .map_err(|error| {
-                if error.kind() == io::ErrorKind::TimedOut {
-                    ConnectError::Timeout
-                } else {
-                    ConnectError::Refused
-                }
-            })?;
+        let (socket, deadline) = Socket::connect(&origin.address, deadlines, within).await?;
         let link = match &origin.tls {
             None => Link::Plain(socket),
             Some(rules) => {

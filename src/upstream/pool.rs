@@ -1,15 +1,25 @@
-//! Unused connections of one core, by origin; the last one given is the first one taken.
+//! What one core knows of the servers it forwards to: unused connections, the last one given the first one taken; whose
+//! turn it is; and who rests.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::Connection;
+use super::{Connection, Origin};
 use crate::limits::POOL_IDLE_MAX;
 
-/// All pools of one core.
+/// All servers of one core.
 #[derive(Default)]
 pub struct Pools {
-    by_origin: RefCell<Vec<Vec<Idle>>>,
+    servers: RefCell<HashMap<u64, Server>>,
+    /// By the first server of a tunnel that has several: who was last.
+    turns: RefCell<HashMap<u64, usize>>,
+}
+
+#[derive(Default)]
+struct Server {
+    idle: Vec<Idle>,
+    rest: Option<Rest>,
 }
 
 struct Idle {
@@ -17,16 +27,31 @@ struct Idle {
     since: Duration,
 }
 
+/// A server that could not be connected to.
+struct Rest {
+    origin: Origin,
+    until: Duration,
+    /// Somebody tries whether it is back.
+    probed: bool,
+}
+
 impl Pools {
+    /// Where in a list of servers the next request begins to look: at each in turn.
+    pub fn turn(&self, servers: &[Origin]) -> usize {
+        let [first, _, ..] = servers else {
+            return 0;
+        };
+        let mut turns = self.turns.borrow_mut();
+        let turn = turns.entry(first.id).or_insert(servers.len() - 1);
+        *turn = (*turn + 1) % servers.len();
+        *turn
+    }
+
     /// A connection that was used before and on which nothing has happened since; the others found are closed.
-    pub fn take(&self, origin: usize) -> Option<Connection> {
+    pub fn take(&self, origin: u64) -> Option<Connection> {
         loop {
-            let mut connection = self
-                .by_origin
-                .borrow_mut()
-                .get_mut(origin)?
-                .pop()?
-                .connection;
+            let mut servers = self.servers.borrow_mut();
+            let mut connection = servers.get_mut(&origin)?.idle.pop()?.connection;
             if connection.is_quiet() {
                 connection.reused = true;
                 return Some(connection);
@@ -37,41 +62,100 @@ impl Pools {
     /// Keeps a connection whose last answer was complete. `now` is the time of the last sweep.
     pub fn give(&self, connection: Connection, now: Duration) {
         connection.deadline.clear();
-        let origin = connection.origin;
-        let mut pools = self.by_origin.borrow_mut();
-        if pools.len() <= origin {
-            pools.resize_with(origin + 1, Vec::new);
-        }
-        if let Some(pool) = pools.get_mut(origin)
-            && pool.len() < POOL_IDLE_MAX
-        {
-            pool.push(Idle {
+        let mut servers = self.servers.borrow_mut();
+        let server = servers.entry(connection.origin).or_default();
+        if server.idle.len() < POOL_IDLE_MAX && server.rest.is_none() {
+            server.idle.push(Idle {
                 connection,
                 since: now,
             });
         }
     }
 
+    /// A server could not be connected to: it gets no requests, and no connection to it is used, until it was probed.
+    pub fn rest(&self, origin: &Origin, until: Duration) {
+        let mut servers = self.servers.borrow_mut();
+        let server = servers.entry(origin.id).or_default();
+        server.idle.clear();
+        server.rest = Some(Rest {
+            origin: origin.clone(),
+            until,
+            probed: false,
+        });
+    }
+
+    /// A server could be connected to.
+    pub fn end_rest(&self, origin: u64) {
+        if let Some(server) = self.servers.borrow_mut().get_mut(&origin) {
+            server.rest = None;
+        }
+    }
+
+    pub fn rests(&self, origin: u64) -> bool {
+        let servers = self.servers.borrow();
+        servers
+            .get(&origin)
+            .is_some_and(|server| server.rest.is_some())
+    }
+
+    /// How many servers rest.
+    pub fn resting(&self) -> usize {
+        let servers = self.servers.borrow();
+        servers
+            .values()
+            .filter(|server| server.rest.is_some())
+            .count()
+    }
+
+    /// The servers whose rest is over at `now`, each to be probed by the caller.
+    pub fn due(&self, now: Duration) -> Vec<Origin> {
+        let mut servers = self.servers.borrow_mut();
+        servers
+            .values_mut()
+            .filter_map(|server| server.rest.as_mut())
+            .filter(|rest| !rest.probed && rest.until <= now)
+            .map(|rest| {
+                rest.probed = true;
+                rest.origin.clone()
+            })
+            .collect()
+    }
+
     /// Closes what has not been used for `keepalive`.
     pub fn sweep(&self, now: Duration, keepalive: Duration) {
-        for pool in self.by_origin.borrow_mut().iter_mut() {
+        for server in self.servers.borrow_mut().values_mut() {
             // The list is in order of time: what is too old stands in front.
-            let old = pool.partition_point(|idle| idle.since + keepalive <= now);
-            pool.drain(..old);
+            let old = server
+                .idle
+                .partition_point(|idle| idle.since + keepalive <= now);
+            server.idle.drain(..old);
         }
+    }
+
+    /// Forgets all servers but these.
+    pub fn retain(&self, origins: &HashSet<u64>) {
+        self.servers
+            .borrow_mut()
+            .retain(|origin, _| origins.contains(origin));
+        self.turns
+            .borrow_mut()
+            .retain(|origin, _| origins.contains(origin));
     }
 
     /// Connections that wait in all pools.
     pub fn len(&self) -> usize {
-        self.by_origin.borrow().iter().map(Vec::len).sum()
+        let servers = self.servers.borrow();
+        servers.values().map(|server| server.idle.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Closes everything.
+    /// Closes all unused connections.
     pub fn clear(&self) {
-        self.by_origin.borrow_mut().clear();
+        for server in self.servers.borrow_mut().values_mut() {
+            server.idle.clear();
+        }
     }
 }

@@ -119,6 +119,14 @@ impl Core {
     /// Takes a new snapshot. All remembered tokens die with the old one.
     pub fn swap(&self, snapshot: Arc<Snapshot>) {
         self.memory.borrow_mut().tokens = TokenCache::new(snapshot.token_cache_entries);
+        self.redirect(snapshot);
+    }
+
+    /// Takes a snapshot that differs from the old one in the addresses of upstreams alone.
+    pub fn redirect(&self, snapshot: Arc<Snapshot>) {
+        let origins = snapshot.origins.iter().flatten();
+        self.pools
+            .retain(&origins.map(|origin| origin.id).collect());
         *self.snapshot.borrow_mut() = snapshot;
     }
 
@@ -151,8 +159,10 @@ impl Core {
         None
     }
 
-    /// Ends some of the connections that wait: descriptors have run out, and each of them holds one.
+    /// Ends unused connections to upstreams, and some of the clients' that wait: descriptors have run out, and each of
+    /// them holds one.
     pub fn make_room(&self) {
+        self.pools.clear();
         for _ in 0..EXHAUSTED_EVICTIONS {
             if self.deadlines.evict() != Eviction::Done {
                 break;
@@ -206,6 +216,7 @@ impl Core {
         let mut counters = self.counters.borrow().clone();
         let memory = self.memory.borrow();
         counters.connections_open = self.admission.open() as u64;
+        counters.upstream_resting = self.pools.resting() as u64;
         counters.upstream_idle = self.pools.len() as u64;
         counters.token_cache_entries = memory.tokens.len() as u64;
         counters.token_cache_hits = memory.tokens.hits();

@@ -54,7 +54,7 @@ impl Exchange<'_> {
             ..
         } = self.place;
         trace.tunnel.set(Some(permit.tunnel()));
-        let origin = snapshot.origins.get(permit.tunnel());
+        let servers = snapshot.origins.get(permit.tunnel());
         let mut head = if self.request.bytes.len() + ADDED_BYTES_MAX > BUFFER_BYTES {
             core.buffers.take_large()
         } else {
@@ -69,7 +69,7 @@ impl Exchange<'_> {
             trailers: self.trailers,
         };
         let written = forward::request::write(permit, self.request, said, &mut head);
-        let (Ok(identity), Some(origin)) = (written, origin) else {
+        let (Ok(identity), Some(servers)) = (written, servers) else {
             core.buffers.give(head);
             let refusal = Refusal::Head(RequestError::from(ScanError::HeadTooLong));
             let (keeps, body) = self.refuse(refusal, body).await;
@@ -87,12 +87,12 @@ impl Exchange<'_> {
         let (keeps, body) = match body {
             Some(early) if self.websocket.is_some() => {
                 // In a box of its own: it lasts long, and the stage is for what does not.
-                let upgrade = Box::pin(self.upgrade(origin, head, early, response));
+                let upgrade = Box::pin(self.upgrade(servers, head, early, response));
                 (upgrade.await, None)
             }
-            None => (self.without_body(origin, head, response).await, None),
+            None => (self.without_body(servers, head, response).await, None),
             Some(body) => {
-                let both_ways = || self.with_body(origin, head, body, response);
+                let both_ways = || self.with_body(servers, head, body, response);
                 core.body_stage.enter(both_ways).await
             }
         };
@@ -103,7 +103,7 @@ impl Exchange<'_> {
     /// is sent once more on a new one, if sending it twice does no harm (RFC 9110 9.2.2).
     async fn without_body(
         &self,
-        origin: &Origin,
+        servers: &[Origin],
         mut head: Buffer,
         response: &mut ResponseHead,
     ) -> Keeps {
@@ -116,7 +116,7 @@ impl Exchange<'_> {
         let length = head.len();
         let mut retried = false;
         loop {
-            let upstream = match self.connect(origin, retried).await {
+            let upstream = match self.connect(servers, retried).await {
                 Ok(upstream) => upstream,
                 Err(refusal) => break self.refuse(refusal, None).await.0,
             };
@@ -149,7 +149,7 @@ impl Exchange<'_> {
     /// A request whose body follows: it is sent while the answer is awaited, so an upstream may answer early.
     async fn with_body(
         &self,
-        origin: &Origin,
+        servers: &[Origin],
         head: Buffer,
         body: Buffer,
         response: &mut ResponseHead,
@@ -160,7 +160,7 @@ impl Exchange<'_> {
             snapshot,
             trace,
         } = self.place;
-        let upstream = match self.connect(origin, false).await {
+        let upstream = match self.connect(servers, false).await {
             Ok(upstream) => upstream,
             Err(refusal) => {
                 core.buffers.give(head);
@@ -187,19 +187,45 @@ impl Exchange<'_> {
         self.conclude(upstream, answer, &signals, rest).await
     }
 
-    /// A pooled connection, or a new one where `fresh` is asked for or none is there.
+    /// A pooled connection, or a new one where `fresh` is asked for or none is there: to the server whose turn it is, or
+    /// the next one where that cannot be reached. Nothing of the request has been sent by then, so any may go on.
     pub(super) async fn connect(
         &self,
-        origin: &Origin,
+        servers: &[Origin],
         fresh: bool,
     ) -> Result<Connection, Refusal> {
+        let pools = &self.place.core.pools;
+        let turn = pools.turn(servers);
+        let in_turn = || servers.iter().cycle().skip(turn).take(servers.len());
+        let alone = servers.len() == 1;
+        // Where all rest, none of them is worse than another.
+        let all_rest = !alone && servers.iter().all(|server| pools.rests(server.id));
+        let mut refusal = Refusal::Upstream(UpstreamFault::Connect);
+        for server in in_turn() {
+            if !alone && !all_rest && pools.rests(server.id) {
+                continue;
+            }
+            match self.connect_to(server, fresh).await {
+                Ok(upstream) => return Ok(upstream),
+                Err(Refusal::EdgeExhausted) => return Err(Refusal::EdgeExhausted),
+                Err(failed) => refusal = failed,
+            }
+            if !alone {
+                let rest = self.place.snapshot.timeouts.upstream_rest;
+                pools.rest(server, self.place.core.deadlines.now() + rest);
+            }
+        }
+        Err(refusal)
+    }
+
+    async fn connect_to(&self, server: &Origin, fresh: bool) -> Result<Connection, Refusal> {
         let Place {
             core,
             snapshot,
             trace,
             ..
         } = self.place;
-        if !fresh && let Some(upstream) = core.pools.take(origin.id) {
+        if !fresh && let Some(upstream) = core.pools.take(server.id) {
             core.count(|counters| counters.upstream_reused += 1);
             return Ok(upstream);
         }
@@ -207,21 +233,25 @@ impl Exchange<'_> {
         core.count(|counters| counters.upstream_connects += 1);
         // Boxed: connecting is rare, and its state would be part of every connection's future.
         let within = snapshot.timeouts.upstream_connect;
-        let opened = Box::pin(Connection::open(
-            origin,
-            &core.deadlines,
-            &core.buffers,
-            within,
-        ))
-        .await;
-        opened.map_err(|error| {
-            core.count(|counters| counters.upstream_connect_failures += 1);
-            Refusal::Upstream(match error {
-                ConnectError::Refused => UpstreamFault::Connect,
-                ConnectError::Timeout => UpstreamFault::ConnectTimeout,
-                ConnectError::Tls => UpstreamFault::Tls,
-            })
-        })
+        let opening = Connection::open(server, &core.deadlines, &core.buffers, within);
+        match Box::pin(opening).await {
+            Ok(upstream) => {
+                core.pools.end_rest(server.id);
+                Ok(upstream)
+            }
+            Err(error) => {
+                core.count(|counters| counters.upstream_connect_failures += 1);
+                Err(match error {
+                    ConnectError::Refused => Refusal::Upstream(UpstreamFault::Connect),
+                    ConnectError::Timeout => Refusal::Upstream(UpstreamFault::ConnectTimeout),
+                    ConnectError::Tls => Refusal::Upstream(UpstreamFault::Tls),
+                    ConnectError::Exhausted => {
+                        core.make_room();
+                        Refusal::EdgeExhausted
+                    }
+                })
+            }
+        }
     }
 
     /// Settles what an answer leaves behind: the upstream's connection, the client's, and the record.

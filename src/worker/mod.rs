@@ -16,6 +16,7 @@ mod exchange;
 mod head;
 mod pace;
 mod preamble;
+mod probe;
 mod refuse;
 mod relay;
 pub mod snapshot;
@@ -69,6 +70,8 @@ pub struct Start {
 pub enum Command {
     /// Every head that arrives from now on is judged by this.
     Swap(Arc<Snapshot>),
+    /// The same policy with other addresses of upstreams: what was verified stays verified.
+    Redirect(Arc<Snapshot>),
     /// Asks for a copy of the counters.
     Report(Box<dyn FnOnce(Counters) + Send>),
     /// Fires the deadlines that have passed, without waiting for the next sweep.
@@ -141,8 +144,12 @@ async fn serve(
     while let Some(command) = commands.next().await {
         match command {
             Command::Swap(snapshot) => core.swap(snapshot),
+            Command::Redirect(snapshot) => core.redirect(snapshot),
             Command::Report(answer) => answer(core.report()),
-            Command::Sweep => core.sweep(),
+            Command::Sweep => {
+                core.sweep();
+                probe::probe(&core);
+            }
             Command::Abort => core.abort(),
             Command::Drain => {
                 core.drain();
@@ -199,5 +206,6 @@ async fn sweep(core: Rc<Core>) {
     loop {
         monoio::time::sleep(SWEEP_INTERVAL).await;
         core.sweep();
+        probe::probe(&core);
     }
 }

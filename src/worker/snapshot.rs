@@ -1,5 +1,7 @@
 //! What a core works by at a moment: compiled off the data path, swapped as a whole.
 
+use std::sync::Arc;
+
 use crate::http::HeadLimits;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::Policy;
@@ -9,15 +11,16 @@ use crate::upstream::Origin;
 
 /// One compiled configuration, one copy for each core. Held through an `Arc` that no other core touches; the control
 /// thread holds it too, so that the last drop, which may take long, is never on a core.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Node name in logs.
     pub node: String,
-    pub policy: Policy,
-    /// Where each tunnel's requests go, by the tunnel's index in the policy.
-    pub origins: Vec<Origin>,
+    /// Behind a pointer of this core's own, so that other addresses of upstreams do not copy it.
+    pub policy: Arc<Policy>,
+    /// The servers that each tunnel's requests go to, by the tunnel's index in the policy.
+    pub origins: Vec<Vec<Origin>>,
     /// `None` where nothing listens with TLS.
-    pub server_names: Option<ServerNames>,
+    pub server_names: Option<Arc<ServerNames>>,
     /// The port browsers see, for redirects.
     pub public_port: u16,
     /// Whose word on a client's address is taken.

@@ -160,6 +160,7 @@ impl Trace {
             | Refusal::EdgePath
             | Refusal::Unauthenticated(_)
             | Refusal::TooManyUpgrades
+            | Refusal::EdgeExhausted
             | Refusal::Forbidden(_) => EndedBy::Edge,
         };
         self.end(by, refusal.reason());

@@ -36,7 +36,7 @@ impl Exchange<'_> {
     /// after a 101. The upstream's connection is made for it alone.
     pub(super) async fn upgrade(
         &self,
-        origin: &Origin,
+        servers: &[Origin],
         head: Buffer,
         early: Buffer,
         response: &mut ResponseHead,
@@ -55,7 +55,7 @@ impl Exchange<'_> {
             core.buffers.give(early);
             return self.refuse_read(Refusal::TooManyUpgrades).await;
         };
-        let upstream = match self.connect(origin, true).await {
+        let upstream = match self.connect(servers, true).await {
             Ok(upstream) => upstream,
             Err(refusal) => {
                 core.buffers.give(head);

@@ -16,6 +16,7 @@ mod browser;
 mod canary;
 mod check;
 mod demo;
+mod descriptors;
 mod drain;
 mod help;
 mod log;

@@ -8,6 +8,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Edge, HOST, PATIENCE, Peer, Tunnel, Upstream, gate, ok};
 
+mod several;
 mod tls;
 
 fn get(path: &str) -> String {

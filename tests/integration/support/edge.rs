@@ -51,6 +51,13 @@ impl Tunnel {
         ))
     }
 
+    /// As [`Tunnel::to`], with several servers.
+    pub fn to_all(hostname: &str, urls: &[String]) -> Self {
+        Tunnel(format!(
+            "[[tunnel]]\nhostname = \"{hostname}\"\nproject = \"proj-1\"\nupstream = {urls:?}\n"
+        ))
+    }
+
     /// One more line of TOML.
     pub fn line(mut self, line: &str) -> Self {
         self.0.push_str(line);

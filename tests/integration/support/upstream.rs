@@ -134,6 +134,11 @@ impl Upstream {
         Upstream::serving(move |_| ok(body))
     }
 
+    /// The same at this address.
+    pub fn fixed_at(address: SocketAddr, body: &'static str) -> Self {
+        Upstream::start_at(address, None, serve(move |_| ok(body)))
+    }
+
     /// Hands each connection to `script`, on a thread of its own; the connection ends with it.
     pub fn scripted(script: impl Fn(Peer) + Send + Sync + 'static) -> Self {
         Upstream::start(None, script)
@@ -159,7 +164,15 @@ impl Upstream {
         tls: Option<Arc<ServerConfig>>,
         script: impl Fn(Peer) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Upstream::start_at((Ipv4Addr::LOCALHOST, 0).into(), tls, script)
+    }
+
+    fn start_at(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(Peer) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
