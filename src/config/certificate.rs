@@ -101,6 +101,7 @@ fn key(file: &At<PathBuf>, findings: &Findings) -> Option<PrivateKeyDer<'static>
 }
 
 fn contents(file: &At<PathBuf>, purpose: Purpose, findings: &Findings) -> Option<Contents> {
+    findings.sources.borrow_mut().add_file(&file.value);
     files::read(&file.value, purpose)
         .map_err(|error| findings.error(&file.spot, error.message(&file.value, purpose)))
         .ok()

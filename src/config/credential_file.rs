@@ -21,6 +21,7 @@ pub(super) fn secret(table: &Reader<'_>, key: &str) -> Field<Secret> {
 }
 
 fn read_secret(at: &At<PathBuf>, findings: &Findings) -> Option<Secret> {
+    findings.sources.borrow_mut().add_file(&at.value);
     match files::read(&at.value, Purpose::Secret) {
         Ok(contents) => Some(secret_from_file_bytes(&contents.bytes)),
         Err(error) => {

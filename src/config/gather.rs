@@ -44,6 +44,7 @@ struct Gathering<'a> {
 impl Gathering<'_> {
     /// `None` if there is nothing to join: unreadable (reported) or read before.
     fn read(&mut self, source: &Rc<Source>) -> Option<Table> {
+        self.findings.sources.borrow_mut().add_file(&source.name);
         let contents = match files::read(&source.name, Purpose::Configuration) {
             Ok(contents) => contents,
             Err(error) => {
@@ -129,6 +130,7 @@ impl Gathering<'_> {
             return Err("\"*\" may stand in the last part of the path only".to_owned());
         }
         if !name.contains('*') {
+            self.findings.sources.borrow_mut().add_file(&path);
             return if path.exists() {
                 Ok(vec![path])
             } else {
@@ -136,6 +138,7 @@ impl Gathering<'_> {
             };
         }
         let folder = files::folder_of(&path);
+        self.findings.sources.borrow_mut().add_pattern(folder, name);
         match files::names_in(folder) {
             Ok(names) => Ok(names
                 .iter()
@@ -150,7 +153,7 @@ impl Gathering<'_> {
 }
 
 /// Whether `name` fits `pattern`, in which each `*` stands for any characters.
-fn wildcard(pattern: &str, name: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };

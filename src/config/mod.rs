@@ -16,6 +16,7 @@ mod bounds;
 mod certificate;
 mod client_address;
 mod credential_file;
+mod diff;
 pub mod environment;
 mod field;
 mod files;
@@ -28,6 +29,7 @@ mod process;
 mod project;
 mod reader;
 pub mod settings;
+mod sources;
 mod tokens;
 mod tunnel;
 mod unbuilt;
@@ -38,9 +40,11 @@ mod written;
 use std::path::Path;
 
 pub use credential_file::secret_from_file_bytes;
+pub use diff::diff;
 pub use environment::{is_override, is_secret};
 pub use listener::reaches;
 pub use problem::{Problem, Report};
+pub use sources::{Fingerprint, Sources};
 pub use upstream::lookup;
 
 use field::Field;
@@ -56,11 +60,21 @@ pub struct Loaded {
     pub settings: Settings,
     /// What is allowed, but hardly meant.
     pub warnings: Vec<Problem>,
+    /// The files that it was made of.
+    pub sources: Sources,
 }
 
 /// Reads and checks the configuration at `path` with the overrides of `environment`. Binds nothing; resolves the names
 /// of upstreams, so it may wait for DNS.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Report> {
+    load_with_sources(path, environment).0
+}
+
+/// As [`load`], and tells which files it read, good or bad.
+pub fn load_with_sources(
+    path: &Path,
+    environment: &[(String, String)],
+) -> (Result<Loaded, Report>, Sources) {
     let findings = Findings::default();
     let main = Source::file(path, 0);
     let root = gather::gather(&main, environment, &findings);
@@ -71,11 +85,16 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Rep
         };
         understand(&Reader::new(Some(&root), spot, TABLES, &findings))
     });
-    let warnings = findings.conclude()?;
-    match settings {
-        Some(settings) => Ok(Loaded { settings, warnings }),
+    let sources = findings.sources.take();
+    let loaded = findings.conclude().and_then(|warnings| match settings {
+        Some(settings) => Ok(Loaded {
+            settings,
+            warnings,
+            sources: sources.clone(),
+        }),
         None => Err(Report::unexplained(path)),
-    }
+    });
+    (loaded, sources)
 }
 
 const TABLES: &[&str] = &[

@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::sources::Sources;
+
 /// One thing that is wrong, or only doubtful.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -177,6 +179,8 @@ pub(super) struct Findings {
     errors: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
     incomplete: Cell<bool>,
+    /// The files that were read on the way.
+    pub(super) sources: RefCell<Sources>,
 }
 
 #[derive(Debug)]

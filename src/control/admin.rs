@@ -206,6 +206,7 @@ async fn metrics_page(State(admin): State<Admin>, request: Request) -> Response 
         tunnels: admin.engine.tunnels(),
         drivers: admin.engine.drivers(),
         uptime_seconds: (admin.engine.clock().now().monotonic - admin.started).as_secs(),
+        configuration: admin.engine.configuration(),
     };
     let content_type = [(
         header::CONTENT_TYPE,

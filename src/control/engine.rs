@@ -1,7 +1,7 @@
 //! The cores: their threads, their listeners, and what they are told.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::start::{self, CoreHandle, StartError};
 use crate::config::settings::{LogFormat, Settings};
 use crate::runtime::clock::Clock;
 use crate::telemetry::counters::Counters;
+use crate::telemetry::metrics::Configuration;
 use crate::telemetry::queue::log_queue;
 use crate::telemetry::record::Format;
 use crate::worker::Command;
@@ -31,6 +32,16 @@ pub struct Engine {
     /// What only the control thread changes, when it reloads.
     current: Mutex<Current>,
     draining: AtomicBool,
+    reloads: Reloads,
+}
+
+/// What reloads came to.
+#[derive(Debug, Default)]
+struct Reloads {
+    taken: AtomicU64,
+    refused: AtomicU64,
+    /// The last one was refused: the configuration in force is an older one.
+    stale: AtomicBool,
 }
 
 struct Current {
@@ -125,6 +136,7 @@ impl Engine {
             log,
             current: Mutex::new(Current::new(settings, lasting, snapshots)),
             draining: false.into(),
+            reloads: Reloads::default(),
         })
     }
 
@@ -211,6 +223,27 @@ impl Engine {
         } = current;
         let snapshots = resolve::redirect_all(upstreams, snapshots, lasting);
         self.put_in_force(current, snapshots, Command::Redirect);
+    }
+
+    /// A reload has ended: in force, or refused.
+    pub fn note_reload(&self, taken: bool) {
+        let reloads = &self.reloads;
+        let count = if taken {
+            &reloads.taken
+        } else {
+            &reloads.refused
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        reloads.stale.store(!taken, Ordering::Relaxed);
+    }
+
+    /// What the metrics say about the configuration.
+    pub fn configuration(&self) -> Configuration {
+        Configuration {
+            reloads_taken: self.reloads.taken.load(Ordering::Relaxed),
+            reloads_refused: self.reloads.refused.load(Ordering::Relaxed),
+            stale: self.reloads.stale.load(Ordering::Relaxed),
+        }
     }
 
     /// How often names of upstreams are resolved anew.

@@ -11,8 +11,10 @@ pub mod admin;
 mod compile;
 pub mod engine;
 mod process_log;
+mod reload;
 mod resolve;
 pub mod start;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,11 +24,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::settings::Settings;
-use crate::config::{self, Loaded};
+use crate::config::{self, Fingerprint, Loaded, Sources};
 use crate::runtime::clock::Clock;
 use crate::runtime::process;
 use engine::Engine;
+use reload::{Reloader, Reloads};
 use start::StartError;
+use watch::Watch;
 
 /// Where a running process has its configuration from, to read it again.
 pub struct Source {
@@ -41,7 +45,12 @@ pub fn run(
     source: Source,
     started: impl FnOnce(&Engine),
 ) -> Result<ExitCode, StartError> {
-    let Loaded { settings, warnings } = loaded;
+    let Loaded {
+        settings,
+        warnings,
+        sources,
+    } = loaded;
+    let fingerprint = sources.fingerprint();
     process_log::init(&settings.log);
     for warning in &warnings {
         tracing::warn!(event = "config_warning", "{warning}");
@@ -53,15 +62,15 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(StartError::Control)?;
-    control.block_on(supervise(settings, source, started))
+    control.block_on(supervise(settings, source, (sources, fingerprint), started))
 }
 
 async fn supervise(
     settings: Settings,
     source: Source,
+    files: (Sources, Fingerprint),
     started: impl FnOnce(&Engine),
 ) -> Result<ExitCode, StartError> {
-    let source = Arc::new(source);
     // From here on a signal waits for its turn.
     let mut signals = Signals::open().map_err(StartError::Control)?;
     let admin = match &settings.admin {
@@ -86,17 +95,27 @@ async fn supervise(
     );
     tokio::spawn(resolve_names(engine.clone()));
     started(&engine);
+    let drain = settings.timeouts.drain;
+    let (watch, mut changes) = Watch::open();
+    let reloader = Reloader::new(engine.clone(), source, watch, settings, files);
+    let mut reloads = Reloads::new(reloader);
+    // What has changed since the files were read was not watched yet.
+    reloads.notice();
     loop {
-        match signals.next(&engine).await {
-            Event::Stop => break,
-            Event::Reload => {
-                let (engine, source) = (engine.clone(), source.clone());
-                // Reading and compiling may take long; signals and the admin listener do not wait for it.
-                let reloading = tokio::task::spawn_blocking(move || reload(&engine, &source));
-                if let Err(error) = reloading.await {
+        let event = tokio::select! {
+            event = signals.next(&engine) => event,
+            Some(()) = changes.recv() => Event::Changed,
+            ended = reloads.ended() => {
+                if let Err(error) = ended {
                     tracing::error!(event = "config_refused", %error, "the reload failed");
                 }
+                continue;
             }
+        };
+        match event {
+            Event::Stop => break,
+            Event::Hangup => reloads.ask(),
+            Event::Changed => reloads.notice(),
             Event::CoreEnded => {
                 tracing::error!(
                     event = "core_ended",
@@ -106,7 +125,7 @@ async fn supervise(
             }
         }
     }
-    Ok(stop(&engine, &mut signals, settings.timeouts.drain).await)
+    Ok(stop(&engine, &mut signals, drain).await)
 }
 
 /// Lets exchanges under way finish, as long as `within` or until a second signal.
@@ -167,35 +186,11 @@ async fn drained(engine: &Engine, within: Duration) -> bool {
     false
 }
 
-/// Reads the configuration again. A bad one is refused whole, and the last good one goes on.
-fn reload(engine: &Engine, source: &Source) {
-    let loaded = match config::load(&source.file, &source.environment) {
-        Ok(loaded) => loaded,
-        Err(report) => {
-            for problem in report.problems() {
-                tracing::error!(event = "config_refused", "{problem}");
-            }
-            return;
-        }
-    };
-    for warning in &loaded.warnings {
-        tracing::warn!(event = "config_warning", "{warning}");
-    }
-    match engine.reload(&loaded.settings) {
-        Ok(()) => tracing::info!(
-            event = "config_reloaded",
-            tunnels = loaded.settings.tunnels.len(),
-            "in force"
-        ),
-        Err(error) => {
-            tracing::error!(event = "config_refused", file = %source.file.display(), "{error}")
-        }
-    }
-}
-
 enum Event {
     Stop,
-    Reload,
+    Hangup,
+    /// Something has changed in a folder of the configuration.
+    Changed,
     CoreEnded,
 }
 
@@ -230,7 +225,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return Event::Stop,
                 _ = self.interrupt.recv() => return Event::Stop,
-                _ = self.hangup.recv() => return Event::Reload,
+                _ = self.hangup.recv() => return Event::Hangup,
                 () = tokio::time::sleep(WATCH) => {
                     engine.drop_retired();
                     if engine.any_ended() {

@@ -12,6 +12,16 @@ pub struct Process<'a> {
     /// The driver of each core, in order.
     pub drivers: &'a [String],
     pub uptime_seconds: u64,
+    pub configuration: Configuration,
+}
+
+/// What became of the configuration's reloads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Configuration {
+    pub reloads_taken: u64,
+    pub reloads_refused: u64,
+    /// The last reload was refused.
+    pub stale: bool,
 }
 
 /// Writes everything. `cores` holds each core's numbers; a core that did not answer is missing.
@@ -54,6 +64,21 @@ fn about(page: &mut Page, process: &Process<'_>) {
         "Published tunnels.",
         process.tunnels as u64,
     );
+    let configuration = process.configuration;
+    page.one(
+        "adit_config_stale",
+        "gauge",
+        "1: the last reload was refused, and an older configuration is in force.",
+        configuration.stale.into(),
+    );
+    page.head("adit_config_reloads_total", "counter", "Reloads by result.");
+    for (result, count) in [
+        ("ok", configuration.reloads_taken),
+        ("refused", configuration.reloads_refused),
+    ] {
+        let labels = format!("{{result=\"{result}\"}}");
+        page.line("adit_config_reloads_total", &labels, count);
+    }
     page.head(
         "adit_core_info",
         "gauge",
@@ -286,6 +311,7 @@ mod tests {
             tunnels: 2,
             drivers: &drivers,
             uptime_seconds: 5,
+            configuration: Configuration::default(),
         };
         let text = write(&process, &[(0, counters)]);
         assert!(text.contains(

@@ -99,8 +99,14 @@ impl Process {
 
     /// The next line of the process log that tells of `event`.
     pub fn event(&mut self, event: &str) -> Value {
+        self.event_saying(event, "")
+    }
+
+    /// The next one whose line contains `text`: a signal and a changed file may each tell of the same state.
+    pub fn event_saying(&mut self, event: &str, text: &str) -> Value {
         let wanted = format!("\"event\":\"{event}\"");
-        let line = self.err.until(|line| line.contains(&wanted), event);
+        let is_it = |line: &str| line.contains(&wanted) && line.contains(text);
+        let line = self.err.until(is_it, &format!("{event} {text}"));
         serde_json::from_str(&line).unwrap()
     }
 

@@ -1,0 +1,137 @@
+//! What changed from one configuration to the next, in words for the log. Never a secret's value.
+
+use std::fmt::Debug;
+
+use super::settings::{Settings, Tunnel, Upstream, UpstreamPlace};
+
+/// Most changes that are told apart.
+const CHANGES_MAX: usize = 20;
+
+/// The changes from `old` to `new`, most important first, in one line.
+pub fn diff(old: &Settings, new: &Settings) -> String {
+    let mut changes = Vec::new();
+    tunnels(old, new, &mut changes);
+    let mut compare = |name: &str, changed: bool| {
+        if changed {
+            changes.push(name.to_owned());
+        }
+    };
+    compare("projects", differ(&old.projects, &new.projects));
+    compare("tokens", differ(&old.tokens, &new.tokens));
+    compare("the secret of tokens", secret(old) != secret(new));
+    compare("certificates", certificates(old) != certificates(new));
+    compare("https", https(old) != https(new));
+    compare("http", differ(&old.http, &new.http));
+    compare(
+        "client_address",
+        differ(&old.client_address, &new.client_address),
+    );
+    compare("timeouts", old.timeouts != new.timeouts);
+    compare("limits", old.limits != new.limits);
+    compare("engine", differ(&old.engine, &new.engine));
+    compare("cores", old.cores != new.cores);
+    compare("admin", differ(&old.admin, &new.admin));
+    compare("log", differ(&old.log, &new.log));
+    if changes.is_empty() {
+        return "nothing changed".to_owned();
+    }
+    let more = changes.len().saturating_sub(CHANGES_MAX);
+    changes.truncate(CHANGES_MAX);
+    let mut line = changes.join("; ");
+    if more > 0 {
+        line.push_str(&format!("; and {more} more"));
+    }
+    line
+}
+
+fn tunnels(old: &Settings, new: &Settings, changes: &mut Vec<String>) {
+    let find = |tunnels: &[Tunnel], hostname: &str| {
+        let mut all = tunnels.iter();
+        all.position(|tunnel| tunnel.hostname == hostname)
+    };
+    for tunnel in &new.tunnels {
+        let hostname = &tunnel.hostname;
+        let before = find(&old.tunnels, hostname).and_then(|index| old.tunnels.get(index));
+        match before {
+            None => changes.push(format!("tunnel {hostname} added")),
+            Some(before) => {
+                let keys = keys(before, tunnel);
+                if !keys.is_empty() {
+                    changes.push(format!("tunnel {hostname}: {}", keys.join(", ")));
+                }
+            }
+        }
+    }
+    for tunnel in &old.tunnels {
+        if find(&new.tunnels, &tunnel.hostname).is_none() {
+            changes.push(format!("tunnel {} removed", tunnel.hostname));
+        }
+    }
+}
+
+/// The keys of a tunnel that say something else.
+fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
+    let Tunnel {
+        hostname: _,
+        project,
+        upstream,
+        token_auth,
+        public,
+        path_semicolon_allowed,
+        trailers,
+        labels,
+    } = new;
+    [
+        ("project", old.project != *project),
+        ("upstream", written(&old.upstream) != written(upstream)),
+        ("token_auth", old.token_auth != *token_auth),
+        ("public", old.public != *public),
+        (
+            "path_semicolon",
+            old.path_semicolon_allowed != *path_semicolon_allowed,
+        ),
+        ("trailers", old.trailers != *trailers),
+        ("labels", old.labels != *labels),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+    .collect()
+}
+
+/// An upstream as it was written: what its names resolve to is no change of the configuration.
+fn written(upstream: &Upstream) -> Upstream {
+    let mut upstream = upstream.clone();
+    for server in &mut upstream.servers {
+        if let UpstreamPlace::Tcp { addresses, .. } = &mut server.place {
+            addresses.clear();
+        }
+    }
+    upstream
+}
+
+/// Compared by their text for debugging, in which secrets are hidden.
+fn differ<T: Debug>(old: &T, new: &T) -> bool {
+    format!("{old:?}") != format!("{new:?}")
+}
+
+fn secret(settings: &Settings) -> Option<&[u8]> {
+    let tokens = settings.tokens.as_ref();
+    tokens.map(|tokens| tokens.hs256_secret.expose())
+}
+
+fn certificates(settings: &Settings) -> Option<Vec<(&[u8], &[u8])>> {
+    let https = settings.https.as_ref()?;
+    let pairs = https.certificates.iter().map(|certificate| {
+        let leaf = certificate.chain.first().map(AsRef::as_ref);
+        (leaf.unwrap_or_default(), certificate.key.secret_der())
+    });
+    Some(pairs.collect())
+}
+
+fn https(settings: &Settings) -> String {
+    let https = settings.https.as_ref();
+    format!(
+        "{:?}",
+        https.map(|https| (&https.listen, https.public_port, https.tls_min_version))
+    )
+}

@@ -1,0 +1,163 @@
+//! Reloading: on SIGHUP and when a file has changed, one at a time, each away from the loop that waits for signals.
+
+use std::sync::Arc;
+
+use tokio::task::{JoinError, JoinHandle};
+
+use super::Source;
+use super::engine::Engine;
+use super::watch::Watch;
+use crate::config::settings::Settings;
+use crate::config::{self, Fingerprint, Loaded, Report, Sources, diff};
+
+/// What a reload starts from.
+pub(super) struct Reloader {
+    engine: Arc<Engine>,
+    source: Source,
+    watch: Watch,
+    sources: Sources,
+    /// What the files said when they were read last, good or bad.
+    fingerprint: Fingerprint,
+    /// The settings in force.
+    settings: Settings,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        source: Source,
+        mut watch: Watch,
+        settings: Settings,
+        (sources, fingerprint): (Sources, Fingerprint),
+    ) -> Self {
+        watch.follow(sources.folders());
+        Reloader {
+            engine,
+            source,
+            watch,
+            sources,
+            fingerprint,
+            settings,
+        }
+    }
+
+    /// Reads everything again, if it was asked for or says something else than before. A bad configuration is refused
+    /// whole, and the last good one goes on.
+    fn run(&mut self, asked: bool) {
+        let before = self.look();
+        if !asked && before == self.fingerprint {
+            return;
+        }
+        self.fingerprint = before;
+        let loaded = match self.load() {
+            Ok(loaded) => loaded,
+            Err(report) => {
+                for problem in report.problems() {
+                    tracing::error!(event = "config_refused", "{problem}");
+                }
+                return self.engine.note_reload(false);
+            }
+        };
+        for warning in &loaded.warnings {
+            tracing::warn!(event = "config_warning", "{warning}");
+        }
+        match self.engine.reload(&loaded.settings) {
+            Ok(()) => {
+                self.engine.note_reload(true);
+                tracing::info!(
+                    event = "config_reloaded",
+                    tunnels = loaded.settings.tunnels.len(),
+                    changes = diff(&self.settings, &loaded.settings),
+                    "in force"
+                );
+                self.settings = loaded.settings;
+            }
+            Err(error) => {
+                self.engine.note_reload(false);
+                tracing::error!(event = "config_refused", file = %self.source.file.display(), "{error}");
+            }
+        }
+    }
+
+    /// Watches all files, then hashes them: what changes from here on shows again.
+    fn look(&mut self) -> Fingerprint {
+        self.watch.follow(self.sources.folders());
+        self.sources.fingerprint()
+    }
+
+    /// Reads the configuration. Files that are new to it were not looked at before, so it is read once more.
+    fn load(&mut self) -> Result<Loaded, Report> {
+        /// A configuration that names other files each time is being written right now, and shows as changed again.
+        const ROUNDS: usize = 4;
+
+        let mut round = 0;
+        loop {
+            round += 1;
+            let (loaded, sources) =
+                config::load_with_sources(&self.source.file, &self.source.environment);
+            if sources == self.sources || round == ROUNDS {
+                return loaded;
+            }
+            self.sources = sources;
+            self.fingerprint = self.look();
+        }
+    }
+}
+
+/// The reload under way, and whether another one is to follow.
+pub(super) struct Reloads {
+    idle: Option<Box<Reloader>>,
+    running: Option<JoinHandle<Box<Reloader>>>,
+    asked: bool,
+    noticed: bool,
+}
+
+impl Reloads {
+    pub(super) fn new(reloader: Reloader) -> Self {
+        Reloads {
+            idle: Some(Box::new(reloader)),
+            running: None,
+            asked: false,
+            noticed: false,
+        }
+    }
+
+    /// SIGHUP: reads everything again in any case.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+        self.begin();
+    }
+
+    /// Something may have changed.
+    pub(super) fn notice(&mut self) {
+        self.noticed = true;
+        self.begin();
+    }
+
+    /// Returns when the reload under way has ended; never, where there is none.
+    pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
+        let Some(running) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let ended = running.await;
+        self.running = None;
+        self.idle = Some(ended?);
+        self.begin();
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        if !self.asked && !self.noticed {
+            return;
+        }
+        // Otherwise it begins when the one under way has ended.
+        if let Some(mut reloader) = self.idle.take() {
+            let asked = std::mem::take(&mut self.asked);
+            self.noticed = false;
+            self.running = Some(tokio::task::spawn_blocking(move || {
+                reloader.run(asked);
+                reloader
+            }));
+        }
+    }
+}
