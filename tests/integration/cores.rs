@@ -94,8 +94,10 @@ fn many_clients_at_once_and_not_one_panic() {
 fn a_second_start_on_the_same_address_is_refused() {
     let upstream = Upstream::fixed("inside");
     for cores in [1, 2] {
+        // No other test is on this address: it stays free when the first edge has gone.
         let first = Edge::setup()
             .cores(cores)
+            .http_at(([127, 0, 0, 9], 0).into())
             .tunnel(Tunnel::public(HOST, &upstream))
             .start();
         let address = first.http();

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use client::{Client, Response, TlsOptions};
 pub use edge::{Edge, Setup, Tunnel, sign};
-pub use upstream::{Peer, Upstream, ok};
+pub use upstream::{Peer, Place, Upstream, ok};
 pub use wire::Ending;
 
 /// After this a read that brings nothing is a failed test. Far beyond what any of them takes.

@@ -1,5 +1,6 @@
 //! An upstream that keeps every byte it gets.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,11 +135,6 @@ impl Upstream {
         Upstream::serving(move |_| ok(body))
     }
 
-    /// The same at this address.
-    pub fn fixed_at(address: SocketAddr, body: &'static str) -> Self {
-        Upstream::start_at(address, None, serve(move |_| ok(body)))
-    }
-
     /// Hands each connection to `script`, on a thread of its own; the connection ends with it.
     pub fn scripted(script: impl Fn(Peer) + Send + Sync + 'static) -> Self {
         Upstream::start(None, script)
@@ -164,31 +160,7 @@ impl Upstream {
         tls: Option<Arc<ServerConfig>>,
         script: impl Fn(Peer) + Send + Sync + 'static,
     ) -> Self {
-        Upstream::start_at((Ipv4Addr::LOCALHOST, 0).into(), tls, script)
-    }
-
-    fn start_at(
-        address: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
-        script: impl Fn(Peer) + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            failed: AtomicBool::new(false),
-            probes: Mutex::default(),
-            connections: Mutex::default(),
-        });
-        let (record, requests) = channel();
-        let upstream = Upstream {
-            address,
-            tls: tls.is_some(),
-            shared: shared.clone(),
-            requests: Mutex::new(requests),
-        };
-        std::thread::spawn(move || accept(&listener, &shared, tls, &Arc::new(script), &record));
-        upstream
+        Place::any().start(tls, script)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -229,6 +201,61 @@ impl Upstream {
     pub fn bytes(&self, connection: usize) -> Vec<u8> {
         let received = self.shared.connections.lock().unwrap()[connection].clone();
         received.lock().unwrap().clone()
+    }
+}
+
+/// An address that is this test's alone and refuses connections, until something serves there.
+pub struct Place(Socket);
+
+impl Place {
+    pub fn any() -> Self {
+        Place::at((Ipv4Addr::LOCALHOST, 0).into()).unwrap()
+    }
+
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        Ok(Place(socket))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// For a tunnel's `upstream`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// From now on every request is answered with `200` and this body.
+    pub fn fixed(self, body: &'static str) -> Upstream {
+        self.start(None, serve(move |_| ok(body)))
+    }
+
+    fn start(
+        self,
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(Peer) + Send + Sync + 'static,
+    ) -> Upstream {
+        self.0.listen(128).unwrap();
+        let listener = TcpListener::from(self.0);
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            probes: Mutex::default(),
+            connections: Mutex::default(),
+        });
+        let (record, requests) = channel();
+        let upstream = Upstream {
+            address,
+            tls: tls.is_some(),
+            shared: shared.clone(),
+            requests: Mutex::new(requests),
+        };
+        std::thread::spawn(move || accept(&listener, &shared, tls, &Arc::new(script), &record));
+        upstream
     }
 }
 

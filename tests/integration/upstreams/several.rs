@@ -1,10 +1,10 @@
 //! Several servers of one tunnel: each in turn, a dead one rests and is found again, names lead elsewhere.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{Client, Edge, HOST, Tunnel, Upstream, eventually};
+use crate::support::{Client, Edge, HOST, Place, Tunnel, Upstream, eventually};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -28,12 +28,6 @@ fn ask_on(client: &mut Client) -> String {
     let answer = client.ask(get());
     assert_eq!(answer.status, 200);
     answer.text().to_owned()
-}
-
-/// An address where nobody listens yet.
-fn free() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap()
 }
 
 fn resting(edge: &Edge) -> u64 {
@@ -61,8 +55,8 @@ fn each_server_is_asked_in_turn() {
 #[test]
 fn a_dead_server_costs_no_request_and_rests() {
     let alive = Upstream::fixed("alive");
-    let dead = free();
-    let edge = edge(&[format!("http://{dead}"), alive.url()]);
+    let dead = Place::any();
+    let edge = edge(&[dead.url(), alive.url()]);
     // With a body too: nothing was sent when the connect failed.
     let post = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 4\r\n\r\nbody");
     assert_eq!(edge.client().ask(post).text(), "alive");
@@ -79,8 +73,8 @@ fn a_dead_server_costs_no_request_and_rests() {
 #[test]
 fn a_probe_brings_a_server_back() {
     let alive = Upstream::fixed("alive");
-    let dead = free();
-    let edge = edge(&[format!("http://{dead}"), alive.url()]);
+    let dead = Place::any();
+    let edge = edge(&[dead.url(), alive.url()]);
     assert_eq!(ask(&edge), "alive");
     assert_eq!(resting(&edge), 1);
     // Not back yet: it rests on, and no request notices.
@@ -90,7 +84,7 @@ fn a_probe_brings_a_server_back() {
     });
     assert_eq!(resting(&edge), 1);
     assert_eq!(ask(&edge), "alive");
-    let back = Upstream::fixed_at(dead, "back");
+    let back = dead.fixed("back");
     edge.pass(5 * SECOND);
     assert_eq!(resting(&edge), 1);
     edge.pass_until(6 * SECOND, "the server is back", || resting(&edge) == 0);
@@ -102,22 +96,22 @@ fn a_probe_brings_a_server_back() {
 
 #[test]
 fn where_all_are_dead_each_is_tried_once() {
-    let (first, second) = (free(), free());
-    let edge = edge(&[format!("http://{first}"), format!("http://{second}")]);
+    let (first, second) = (Place::any(), Place::any());
+    let edge = edge(&[first.url(), second.url()]);
     for failures in [2, 4] {
         assert_eq!(edge.client().ask(get()).status, 502);
         assert_eq!(edge.reason(), "upstream_connect");
         let report = &edge.engine().reports()[0].1;
         assert_eq!(report.upstream_connect_failures, failures);
     }
-    let back = Upstream::fixed_at(second, "back");
+    let back = second.fixed("back");
     assert_eq!(ask(&edge), "back");
     drop(back);
     // A single server is always tried.
-    let lonely = free();
-    let edge = self::edge(&[format!("http://{lonely}")]);
+    let lonely = Place::any();
+    let edge = self::edge(&[lonely.url()]);
     assert_eq!(edge.client().ask(get()).status, 502);
-    let _back = Upstream::fixed_at(lonely, "back");
+    let _back = lonely.fixed("back");
     assert_eq!(ask(&edge), "back");
     assert_eq!(resting(&edge), 0);
 }
@@ -153,9 +147,15 @@ fn a_socket_in_the_file_system_serves() {
 
 #[test]
 fn a_name_that_leads_elsewhere_is_followed_and_what_was_verified_stays() {
-    let first = Upstream::fixed("first");
+    // One port on two addresses, both free.
+    let (first, second) = std::iter::repeat_with(Place::any)
+        .find_map(|first| {
+            let beside = SocketAddr::from(([127, 0, 0, 2], first.address().port()));
+            Some((first, Place::at(beside).ok()?))
+        })
+        .unwrap();
     let port = first.address().port();
-    let _second = Upstream::fixed_at(([127, 0, 0, 2], port).into(), "second");
+    let _servers = [first.fixed("first"), second.fixed("second")];
     let guarded = Tunnel::to(HOST, &format!("http://localhost:{port}")).line("token_auth = true");
     let edge = Edge::setup().tunnel(guarded).start();
     let to = |addresses: &'static [&'static str]| {
@@ -192,10 +192,7 @@ fn a_name_that_leads_elsewhere_is_followed_and_what_was_verified_stays() {
 #[test]
 fn a_name_that_leads_to_the_edge_itself_is_not_followed() {
     let upstream = Upstream::fixed("ok");
-    let edge_port = free().port();
-    let at = SocketAddr::from(([127, 0, 0, 1], edge_port));
     let edge = Edge::setup()
-        .http_at(at)
         .tunnel(tunnel(&[format!(
             "http://localhost:{}",
             upstream.address().port()
@@ -203,7 +200,7 @@ fn a_name_that_leads_to_the_edge_itself_is_not_followed() {
         .start();
     edge.engine().resolve(|_, _| vec![upstream.address()]);
     assert_eq!(ask(&edge), "ok");
-    edge.engine().resolve(|_, _| vec![at]);
+    edge.engine().resolve(|_, _| vec![edge.http()]);
     assert_eq!(ask(&edge), "ok");
 }
 
