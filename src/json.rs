@@ -196,3 +196,51 @@ fn has_duplicate(members: &[(String, Json)]) -> bool {
     names.sort_unstable();
     names.iter().zip(names.iter().skip(1)).any(|(a, b)| a == b)
 }
+
+/// Any bytes: a looser reader sees in them the same value, and what is refused here stays refused with space around it.
+pub fn fuzz_json(bytes: &[u8]) {
+    let read = parse(bytes);
+    let spaced = [b" \t", bytes, b"\r\n"].concat();
+    assert_eq!(parse(&spaced), read, "white space around a value");
+    let Ok(read) = read else {
+        return;
+    };
+    let loose: serde_json::Result<serde_json::Value> = serde_json::from_slice(bytes);
+    assert!(loose.is_ok_and(|loose| same_value(&read, &loose)));
+    let again = [b"[", bytes, b"]"].concat();
+    assert!(
+        matches!(
+            parse(&again),
+            Ok(Json::Array(items)) if items == [read]
+        ) || parse(&again) == Err(JsonError::TooDeep)
+    );
+}
+
+fn same_value(ours: &Json, theirs: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match (ours, theirs) {
+        (Json::Null, Value::Null) => true,
+        (Json::Bool(ours), Value::Bool(theirs)) => ours == theirs,
+        (Json::Integer(ours), Value::Number(theirs)) => theirs.as_u64() == Some(*ours),
+        (Json::Number, Value::Number(theirs)) => theirs
+            .as_u64()
+            .is_none_or(|number| number > JSON_INTEGER_MAX),
+        (Json::String(ours), Value::String(theirs)) => ours == theirs,
+        (Json::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len()
+                && ours
+                    .iter()
+                    .zip(theirs)
+                    .all(|(ours, theirs)| same_value(ours, theirs))
+        }
+        (Json::Object(ours), Value::Object(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(name, value)| {
+                    theirs
+                        .get(name)
+                        .is_some_and(|theirs| same_value(value, theirs))
+                })
+        }
+        _ => false,
+    }
+}

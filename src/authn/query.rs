@@ -99,6 +99,33 @@ impl Iterator for Decoded<'_> {
     }
 }
 
+/// Any query: what leaves the edge has no token for any reader, the rest keeps its bytes and order, and all three
+/// questions get the same answer.
+pub fn fuzz_query(query: &[u8]) {
+    let mut scratch = Vec::new();
+    let read = QueryToken::read(query, &mut scratch);
+    assert_eq!(read != QueryToken::Absent, present(query));
+    if let QueryToken::One(value) = read {
+        assert!(!value.is_empty());
+    }
+    let left: Vec<_> = without_token(query).collect();
+    let written = left.join(&b'&');
+    assert_eq!(written == query, !present(query));
+    let mut parameters = query.split(|&byte| byte == b'&');
+    assert!(
+        left.iter()
+            .all(|kept| parameters.any(|parameter| parameter == *kept))
+    );
+    assert!(!present(&written));
+    // A reader that leaves bad escapes as they are.
+    for parameter in written.split(|&byte| byte == b'&') {
+        let name = parameter.split(|&byte| byte == b'=').next();
+        let mut scratch = Vec::new();
+        let lenient = crate::http::path::judge(name.unwrap_or_default(), &mut scratch, true);
+        assert_ne!(lenient.decoded, NAME);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,7 @@ use std::fmt;
 
 use crate::http::path::JudgedPath;
 use crate::http::path_boundary::{PathBoundary, PatternError, Tree};
+use crate::json::Json;
 use filter::Filter;
 
 /// A compiled boundary.
@@ -211,6 +212,69 @@ impl Rule {
                 filter.as_ref().is_none_or(Filter::is_possible)
                     && path.as_ref().is_none_or(PathBoundary::is_possible)
             }
+        }
+    }
+}
+
+/// Any path (the first line) and any boundary: the order of children changes nothing, and neither does a boundary joined
+/// with itself.
+pub fn fuzz_boundary(bytes: &[u8]) {
+    let split = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let (path, rest) = bytes.split_at(split);
+    let Ok(json) = crate::json::parse(rest) else {
+        return;
+    };
+    let boundary = parse(&json);
+    let turned = parse(&turned(&json));
+    assert_eq!(boundary.is_ok(), turned.is_ok());
+    let (Ok(boundary), Ok(turned)) = (boundary, turned) else {
+        return;
+    };
+    let joined = ["AND", "OR"].map(|join| {
+        let twice = Json::Array(vec![json.clone(), json.clone()]);
+        parse(&Json::Object(vec![(join.to_owned(), twice)]))
+    });
+    let tunnel = TunnelProperties {
+        name: Some("web".to_owned()),
+        token_auth: true,
+        labels: vec![("env".to_owned(), "prod".to_owned())],
+        ..TunnelProperties::default()
+    };
+    let mut scratch = Vec::new();
+    let path = crate::http::path::judge(path, &mut scratch, false);
+    for (project, workspace) in [("", ""), ("p1", "w1"), ("p2", "w1")] {
+        let context = ConnectContext {
+            project,
+            workspace,
+            tunnel: &tunnel,
+            path: &path,
+        };
+        let answer = boundary.connect(&context);
+        assert_eq!(turned.connect(&context), answer, "the order decides");
+        // The double one may be over a limit.
+        for joined in joined.iter().flatten() {
+            assert_eq!(joined.connect(&context), answer);
+        }
+        if answer == Connect::Allowed {
+            assert!(boundary.allows_connect_somewhere());
+        }
+        assert!(
+            boundary.has_path_rule()
+                || matches!(answer, Connect::Allowed | Connect::OutsideBoundary)
+        );
+    }
+}
+
+/// The same value with all lists and members in the opposite order.
+fn turned(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => Json::Array(items.iter().rev().map(turned).collect()),
+        Json::Object(members) => {
+            let member = |(name, value): &(String, Json)| (name.clone(), turned(value));
+            Json::Object(members.iter().rev().map(member).collect())
+        }
+        Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Number | Json::String(_) => {
+            json.clone()
         }
     }
 }

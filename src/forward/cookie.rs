@@ -62,6 +62,41 @@ pub(super) fn without_foreign_domain<'a>(
     pair.into_iter().chain(attributes)
 }
 
+/// Any field value: no reader finds a cookie of ours in what leaves the edge, and none finds one for another host.
+pub fn fuzz_cookie(value: &[u8]) {
+    const HOST: &str = "app.t.example.com";
+    let pairs: Vec<_> = foreign_pairs(value).collect();
+    let written = pairs.join(&b"; "[..]);
+    assert!(!holds_ours(&written));
+    assert_eq!(
+        holds_ours(value),
+        pairs.len() < value.split(|&byte| byte == b';').count()
+    );
+    for pair in written.split(|&byte| byte == b';') {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let name = name.trim_ascii().to_ascii_lowercase();
+        assert!(!name.starts_with(b"__host-rstream_") && name != b"rstream_auth");
+    }
+
+    let parts: Vec<_> = without_foreign_domain(value, HOST).collect();
+    let written = parts.join(&b';');
+    assert_eq!(
+        sets_ours(&written),
+        sets_ours(value),
+        "the pair is untouched"
+    );
+    let again: Vec<_> = without_foreign_domain(&written, HOST).collect();
+    assert_eq!(again, parts);
+    let attributes = String::from_utf8_lossy(&written).to_ascii_lowercase();
+    for attribute in attributes.split(';').skip(1) {
+        if let Some((name, domain)) = attribute.split_once('=')
+            && name.trim_ascii() == "domain"
+        {
+            assert_eq!(domain.trim_ascii().trim_start_matches('.'), HOST);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,8 @@ mod cookie;
 pub mod request;
 pub mod response;
 
+pub use cookie::fuzz_cookie;
+
 /// A head did not fit into its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;

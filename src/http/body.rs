@@ -256,6 +256,23 @@ pub fn fuzz_body(bytes: &[u8]) {
     if let Ok((payload, consumed, finished)) = &whole {
         assert!(payload.len() <= *consumed && *consumed <= bytes.len());
         assert!(*finished || *consumed == bytes.len());
+        let mut prefix = [0; CHUNK_HEADROOM];
+        let length = chunk_prefix(payload.len(), &mut prefix);
+        let mut written = prefix
+            .get(CHUNK_HEADROOM - length..)
+            .unwrap_or_default()
+            .to_vec();
+        if !payload.is_empty() {
+            written.extend_from_slice(payload);
+            written.extend_from_slice(b"\r\n");
+        }
+        written.extend_from_slice(LAST_CHUNK);
+        let again = decode_in_pieces(&written, written.len());
+        assert_eq!(
+            again,
+            Ok((payload.clone(), written.len(), true)),
+            "written anew it is the same"
+        );
     }
 }
 

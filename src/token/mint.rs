@@ -47,19 +47,24 @@ pub fn mint_hs256(secret: &[u8], request: &MintRequest) -> Result<String, MintEr
     }
     request.check_dates()?;
     request.check_boundary()?;
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!(
-        "{}.{}",
-        encode(&json!({ "alg": "HS256", "typ": "JWT" })),
-        encode(&request.claims())
-    );
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
-    let token = format!("{signed}.{signature}");
+    let token = sign_hs256(secret, request.claims().to_string().as_bytes());
     if token.len() > TOKEN_BYTES_MAX {
         return Err(MintError::TooLong);
     }
     Ok(token)
+}
+
+/// The compact form of `payload`, whatever it is.
+pub(super) fn sign_hs256(secret: &[u8], payload: &[u8]) -> String {
+    let header = json!({ "alg": "HS256", "typ": "JWT" }).to_string();
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    format!("{signed}.{signature}")
 }
 
 impl MintRequest {

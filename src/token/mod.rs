@@ -28,7 +28,7 @@ pub use cache::TokenCache;
 pub use form::{TokenForm, form};
 pub use inspect::{Inspection, inspect};
 pub use mint::{MintError, MintRequest, mint_hs256};
-pub use verify::{CeBounds, TokenKeys, VerifiedToken, verify};
+pub use verify::{CeBounds, TokenKeys, VerifiedToken, fuzz_token, verify};
 
 use crate::boundary::BoundaryError;
 use crate::http::path_boundary::PatternError;

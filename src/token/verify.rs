@@ -195,3 +195,27 @@ fn printable(subject: &str) -> Box<str> {
         .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
         .collect()
 }
+
+/// Any bytes: as a token they prove nothing. As claims under our signature, they prove at most what the configuration
+/// allows, and only with that signature.
+pub fn fuzz_token(bytes: &[u8]) {
+    const SECRET: &[u8] = b"a secret that nothing but this function knows";
+    let bounds = CeBounds {
+        projects: vec!["p1".to_owned()],
+        permissions: vec!["tunnels.streams.create-delete".to_owned()],
+    };
+    let keys = TokenKeys::new(SECRET, Some(bounds), "edge.example.com");
+    let now = 1_800_000_000;
+    assert!(verify(bytes, &keys, now).is_err(), "nobody signed it");
+
+    let signed = super::mint::sign_hs256(SECRET, bytes);
+    let other = super::mint::sign_hs256(b"another secret, as long as it must be", bytes);
+    assert!(verify(other.as_bytes(), &keys, now).is_err());
+    let Ok(token) = verify(signed.as_bytes(), &keys, now) else {
+        return;
+    };
+    assert!(crate::json::parse(bytes).is_ok_and(|claims| claims.as_object().is_some()));
+    assert!(!token.may("anything else") && !token.owns_project("p2"));
+    assert_eq!(token.check_time(now), Ok(()));
+    assert!(super::inspect(&signed).is_ok(), "what counts can be shown");
+}

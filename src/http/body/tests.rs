@@ -234,19 +234,6 @@ fn a_chunk_line_is_written_before_its_payload() {
     assert_eq!(chunk_prefix(0, &mut [b'?'; CHUNK_HEADROOM]), 0);
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        "",
-        "0\r\n\r\n",
-        "3;a=\"b\"\r\nabc\r\n0\r\nA: b\r\n\r\nGET",
-        "1\r\n",
-        "g",
-    ] {
-        fuzz_body(seed.as_bytes());
-    }
-}
-
 proptest! {
     #[test]
     fn written_chunks_are_read_back(parts in proptest::collection::vec("[a-z\r\n]{1,50}", 0..6), piece in 1usize..80) {

@@ -94,23 +94,6 @@ fn the_port_is_digits_up_to_65535() {
     assert_eq!(parse("user:pass@a"), Err(HostError::BadPort));
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        "a.b",
-        "A.:80",
-        "[::1]:0",
-        "[",
-        "::",
-        "a..",
-        "",
-        ".",
-        "[::ffff:1.2.3.4]",
-    ] {
-        fuzz_host(seed.as_bytes());
-    }
-}
-
 proptest! {
     #[test]
     fn canonical_twice_is_canonical_once(text in "\\[?[a-zA-Z0-9.:_-]{0,40}\\]?(:[0-9]{0,6})?") {

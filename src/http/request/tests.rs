@@ -609,21 +609,6 @@ fn a_refused_head_leaves_nothing_and_storage_is_kept() {
     );
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "POST /a?b HTTP/1.0\r\nHost: a:1\r\nConnection: keep-alive, x\r\nX: y\r\nContent-Length: 5\r\n\r\n",
-        "PUT http://A.b?c HTTP/1.1\r\nHost: a.B.\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
-        "OPTIONS * HTTP/1.1\r\nHost: [::1]\r\nUpgrade: a\r\nConnection: upgrade\r\n\r\n",
-        "GET / HTTP/1.1\nHost: a\n\n",
-        "",
-        "\r\n\r\n",
-    ] {
-        fuzz_request(seed.as_bytes());
-    }
-}
-
 proptest! {
     #[test]
     fn what_is_accepted_is_accepted_again(

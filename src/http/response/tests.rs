@@ -204,19 +204,6 @@ fn a_refused_answer_leaves_nothing() {
     );
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        "HTTP/1.1 200 OK\r\n\r\n",
-        "HTTP/1.0 304\r\nContent-Length: 3\r\nConnection: keep-alive, x\r\nX: y\r\n\r\n",
-        "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
-        "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n",
-        "",
-    ] {
-        fuzz_response(seed.as_bytes());
-    }
-}
-
 proptest! {
     #[test]
     fn what_is_accepted_is_accepted_again(

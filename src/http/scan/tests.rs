@@ -116,21 +116,6 @@ fn an_answer_has_no_rule_for_its_first_line_but_the_head_bound() {
     );
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        REQUEST,
-        b"",
-        b"\r",
-        b"\r\n",
-        b"GET / \n",
-        b"HTTP/1.1 200 \r\n\r\n",
-    ] {
-        fuzz_scan(seed);
-    }
-    fuzz_scan(&[b'a'; 600]);
-}
-
 proptest! {
     #[test]
     fn any_cut_gives_the_same_verdict(bytes in "([a-z]{0,40}[ \r\n]{1,3}){0,30}") {

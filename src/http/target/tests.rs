@@ -97,21 +97,6 @@ fn refuses_what_is_no_target() {
     }
 }
 
-#[test]
-fn fuzz_seeds() {
-    for seed in [
-        "/a?b",
-        "*",
-        "http://a",
-        "http://a?b",
-        "https://a:1/b?c",
-        "",
-        "/a#",
-    ] {
-        fuzz_target(seed.as_bytes());
-    }
-}
-
 proptest! {
     #[test]
     fn no_byte_is_lost(target in "(https?://[a-z.:@0-9]{0,9})?[/?*a-z#%]{0,20}") {

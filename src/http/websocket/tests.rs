@@ -116,9 +116,3 @@ fn an_answer_that_grants_something_else() {
         assert!(!grants(&ANSWER.replacen(from, to, 1)), "{to}");
     }
 }
-
-#[test]
-fn seeds_of_the_fuzzer() {
-    fuzz_websocket(HANDSHAKE.as_bytes());
-    fuzz_websocket(ANSWER.as_bytes());
-}
