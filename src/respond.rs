@@ -3,9 +3,8 @@
 //! Owns: status, fields and body of refusals and redirects. Comes in: a refusal and what the client may know. Goes out:
 //! bytes in a buffer. The body says which status it is and nothing else: not why, and nothing of the request.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use crate::authn::Unauthenticated;
+use crate::clock::HttpDate;
 use crate::forward::{Overflow, Room};
 use crate::http::Version;
 use crate::http::decimal;
@@ -21,8 +20,8 @@ pub struct Reply<'a> {
     /// Whether the connection stays open.
     pub persistent: bool,
     pub request_id: &'a str,
-    /// Wall clock, for `Date` (RFC 9110 6.6.1).
-    pub unix: Duration,
+    /// The time of the answer (RFC 9110 6.6.1).
+    pub date: HttpDate,
     /// The request carried its token in the query (S5.12).
     pub token_in_query: bool,
 }
@@ -127,6 +126,7 @@ fn phrase(status: u16) -> &'static str {
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
@@ -163,7 +163,7 @@ impl<'o, R: Room> Text<'o, R> {
         self.put(" ");
         self.put(phrase(status));
         self.put("\r\nDate: ");
-        self.date(reply.unix);
+        self.put(&reply.date);
         self.put("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ");
         self.put(reply.request_id);
         self.put("\r\nCache-Control: ");
@@ -180,15 +180,6 @@ impl<'o, R: Room> Text<'o, R> {
             (false, _) => self.put("Connection: close\r\n"),
             (true, Version::Http10) => self.put("Connection: keep-alive\r\n"),
             (true, Version::Http11) => {}
-        }
-    }
-
-    fn date(&mut self, unix: Duration) {
-        use std::fmt::Write;
-        let mut date = arrayvec::ArrayString::<32>::new();
-        // IMF-fixdate has 29 characters.
-        if write!(date, "{}", httpdate::HttpDate::from(UNIX_EPOCH + unix)).is_ok() {
-            self.put(&date);
         }
     }
 
@@ -215,8 +206,11 @@ impl<'o, R: Room> Text<'o, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::authz::Forbidden;
+    use crate::clock::http_date;
     use crate::token::TokenError;
 
     fn reply(method: Method) -> Reply<'static> {
@@ -225,7 +219,7 @@ mod tests {
             version: Version::Http11,
             persistent: true,
             request_id: "id-1",
-            unix: Duration::from_secs(784_111_777),
+            date: http_date(Duration::from_secs(784_111_777)),
             token_in_query: false,
         }
     }

@@ -6,7 +6,7 @@ use crate::authz::{self, Permit};
 use crate::http::HeadLimits;
 use crate::http::body::Framing;
 use crate::http::field::{Field, FieldKind};
-use crate::http::request::{Request, RequestHead};
+use crate::http::request::{Request, RequestError, RequestHead};
 use crate::http::{decimal, trim};
 
 /// What the edge itself says of a request.
@@ -111,6 +111,10 @@ fn client_field<R: Room>(
         FieldKind::Authorization if permit.withholds_authorization() => {}
         FieldKind::Cookie if cookie::holds_ours(value) => cookies(writer, name, value),
         FieldKind::Referer => writer.field(name, referer(value)),
+        FieldKind::MaxForwards => match request.head.forwards_left {
+            Some(left) => writer.field(name, decimal(left, &mut [0; 20])),
+            None => writer.field(name, value),
+        },
         FieldKind::Authorization
         | FieldKind::Cookie
         | FieldKind::SetCookie
@@ -252,7 +256,16 @@ pub fn fuzz_forward(bytes: &[u8]) {
         header_fields: 64,
         ..limits
     };
-    assert_eq!(again.parse(&written, &wider), Ok(()), "it parses again");
+    let result = again.parse(&written, &wider);
+    if head.forwards_left == Some(0) {
+        assert_eq!(
+            result,
+            Err(RequestError::LastForward),
+            "the next hop is the last"
+        );
+        return;
+    }
+    assert_eq!(result, Ok(()), "it parses again");
     let left = Request {
         bytes: &written,
         head: &again,
@@ -289,6 +302,7 @@ fn assert_may_leave(left: Request<'_>, field: &Field) {
         | FieldKind::Origin
         | FieldKind::CacheControl
         | FieldKind::AltSvc
+        | FieldKind::MaxForwards
         | FieldKind::Other => {}
         FieldKind::Connection
         | FieldKind::KeepAlive

@@ -1,6 +1,7 @@
 //! The head towards the client.
 
 use super::{Overflow, Room, Writer, cookie};
+use crate::clock::HttpDate;
 use crate::http::Version;
 use crate::http::body::Framing;
 use crate::http::decimal;
@@ -20,6 +21,8 @@ pub struct Terms<'a> {
     pub token_in_query: bool,
     /// The tunnel has `trailers = true`.
     pub trailers: bool,
+    /// For an answer that does not say when it was made (RFC 9110 6.6.1).
+    pub date: HttpDate,
 }
 
 /// How the body goes to the client.
@@ -58,6 +61,9 @@ pub fn write<R: Room>(
     let mut writer = Writer::new(out);
     status_line(&mut writer, response);
     fields(&mut writer, response, terms);
+    if response.values_named(b"Date").next().is_none() {
+        writer.field(b"Date", terms.date.as_bytes());
+    }
     if delivery == Delivery::Chunked {
         writer.field(b"Transfer-Encoding", b"chunked");
         if terms.trailers {
@@ -175,6 +181,7 @@ fn passes(field: &Field, response: Response<'_>, terms: Terms<'_>) -> bool {
         FieldKind::ContentLength => !matches!(response.head.status, 100..200 | 204),
         FieldKind::Host
         | FieldKind::Expect
+        | FieldKind::MaxForwards
         | FieldKind::Authorization
         | FieldKind::RstreamAuthorization
         | FieldKind::Cookie

@@ -55,6 +55,7 @@ pub enum FieldKind {
     Upgrade,
     Http2Settings,
     Expect,
+    MaxForwards,
     Authorization,
     /// `Rstream-Authorization`: the edge's own field beside an application's `Authorization` (S4.2); always removed.
     RstreamAuthorization,
@@ -68,7 +69,8 @@ pub enum FieldKind {
     CacheControl,
     AltSvc,
     /// Always removed from requests (S3.2): `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `True-Client-IP`,
-    /// `CF-Connecting-IP`, `X-Client-Cert*`, `X-SSL-*`, `X-Tls-*`, `X-Original-URL` and the like.
+    /// `CF-Connecting-IP`, `X-Client-Cert*`, `X-SSL-*`, `X-Tls-*`, `X-Original-URL` and the like;
+    /// `Proxy`, which a CGI service takes for its own `HTTP_PROXY`.
     Protected,
     /// `X-Adit-*`: ours; removed from requests and from answers.
     Adit,
@@ -96,11 +98,12 @@ const fn names(length: usize) -> &'static [(&'static [u8], FieldKind)] {
     match length {
         2 => &[(b"te", Te)],
         4 => &[(b"host", Host)],
+        5 => &[(b"proxy", Protected)],
         6 => &[(b"cookie", Cookie), (b"expect", Expect), (b"origin", Origin), (b"x-host", Protected), (b"x-path", Protected)],
         7 => &[(b"alt-svc", AltSvc), (b"referer", Referer), (b"trailer", Trailer), (b"upgrade", Upgrade)],
         9 => &[(b"forwarded", Protected), (b"x-real-ip", Protected)],
         10 => &[(b"connection", Connection), (b"keep-alive", KeepAlive), (b"set-cookie", SetCookie)],
-        12 => &[(b"x-request-id", RequestId)],
+        12 => &[(b"max-forwards", MaxForwards), (b"x-request-id", RequestId)],
         13 => &[(b"authorization", Authorization), (b"cache-control", CacheControl), (b"x-http-method", MethodOverride), (b"x-rewrite-url", Protected), (b"x-script-name", Protected)],
         14 => &[(b"content-length", ContentLength), (b"http2-settings", Http2Settings), (b"true-client-ip", Protected), (b"x-original-uri", Protected), (b"x-original-url", Protected)],
         15 => &[(b"x-original-host", Protected)],
@@ -161,6 +164,7 @@ impl FieldKind {
             | FieldKind::Upgrade
             | FieldKind::Http2Settings
             | FieldKind::Expect
+            | FieldKind::MaxForwards
             | FieldKind::Authorization
             | FieldKind::RstreamAuthorization
             | FieldKind::ProxyAuthorization
@@ -201,6 +205,7 @@ impl FieldKind {
             | FieldKind::Upgrade
             | FieldKind::Http2Settings
             | FieldKind::Expect
+            | FieldKind::MaxForwards
             | FieldKind::ProxyAuthorization
             | FieldKind::ProxyAuthenticate
             | FieldKind::SetCookie
@@ -236,6 +241,7 @@ impl FieldKind {
             | FieldKind::Upgrade
             | FieldKind::Http2Settings
             | FieldKind::Expect
+            | FieldKind::MaxForwards
             | FieldKind::ProxyAuthenticate
             | FieldKind::SetCookie
             | FieldKind::Referer

@@ -176,7 +176,9 @@ pub(super) fn announced(
     match (length, coding) {
         (None, None) => Ok(Announced::Nothing),
         (Some(_), Some(_)) => Err(HeadError::LengthAndCoding),
-        (Some(length), None) => content_length(length.of(head)).map(Announced::Length),
+        (Some(length), None) => number(length.of(head))
+            .map(Announced::Length)
+            .ok_or(HeadError::ContentLength),
         // A 1.0 reader does not know codings and would take the chunk lines for the body (RFC 9112 6.1).
         (None, Some(coding))
             if version == Version::Http11 && coding.of(head).eq_ignore_ascii_case(b"chunked") =>
@@ -188,22 +190,19 @@ pub(super) fn announced(
 }
 
 /// Digits alone, at most 2^63 - 1: a reader with signed lengths agrees.
-fn content_length(value: &[u8]) -> Result<u64, HeadError> {
+pub(super) fn number(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {
-        return Err(HeadError::ContentLength);
+        return None;
     }
-    let mut length: u64 = 0;
+    let mut number: u64 = 0;
     for digit in value {
         if !digit.is_ascii_digit() {
-            return Err(HeadError::ContentLength);
+            return None;
         }
         // Nineteen digits stay below 10^19, which a u64 holds.
-        length = length * 10 + u64::from(digit - b'0');
+        number = number * 10 + u64::from(digit - b'0');
     }
-    if length > i64::MAX as u64 {
-        return Err(HeadError::ContentLength);
-    }
-    Ok(length)
+    (number <= i64::MAX as u64).then_some(number)
 }
 
 /// The two options that speak of the connection itself.

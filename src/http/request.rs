@@ -67,6 +67,8 @@ pub struct RequestHead {
     pub persistent: bool,
     /// The client waits for `100 Continue` before it sends its body.
     pub expects_continue: bool,
+    /// What a TRACE or OPTIONS may still be forwarded after this hop; `None` where it does not say (RFC 9110 7.6.2).
+    pub forwards_left: Option<u64>,
     /// An `Upgrade` field that `Connection` nominates. Always false in HTTP/1.0 (RFC 9110 7.8).
     pub upgrade: bool,
 }
@@ -90,6 +92,7 @@ impl RequestHead {
             framing: Framing::None,
             persistent: false,
             expects_continue: false,
+            forwards_left: None,
             upgrade: false,
         }
     }
@@ -193,6 +196,14 @@ impl RequestHead {
                 // A 1.0 client knows no interim answers, and without a body nobody waits (RFC 9110 10.1.1).
                 self.expects_continue =
                     self.version == Version::Http11 && self.framing != Framing::None;
+            } else if field.kind == FieldKind::MaxForwards
+                && matches!(self.method, Method::Options | Method::Trace)
+            {
+                let left = head::number(value).ok_or(RequestError::MaxForwards)?;
+                let left = left.checked_sub(1).ok_or(RequestError::LastForward)?;
+                if self.forwards_left.replace(left).is_some() {
+                    return Err(RequestError::MaxForwards);
+                }
             } else if field.kind == FieldKind::Upgrade {
                 self.upgrade |= field.nominated && self.version == Version::Http11;
             }
@@ -218,9 +229,11 @@ impl<'a> Request<'a> {
         self.head.method_name.of(self.bytes)
     }
 
-    /// The path as it arrived, or `*`. Never empty: absolute-form without a path is `/`.
+    /// The path as it arrived, or `*`. Never empty: absolute-form without a path is `/` (RFC 9112 3.2.1), and of OPTIONS
+    /// without a query it is `*` (3.2.4).
     pub fn path(&self) -> &'a [u8] {
         match self.head.target.path.of(self.bytes) {
+            [] if self.head.method == Method::Options && self.head.target.query.is_none() => b"*",
             [] => b"/",
             path => path,
         }

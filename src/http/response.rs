@@ -52,7 +52,7 @@ impl From<HeadError> for ResponseError {
 impl From<ScanError> for ResponseError {
     fn from(error: ScanError) -> Self {
         match error {
-            ScanError::Malformed => ResponseError::Head(HeadError::LineEnd),
+            ScanError::Malformed | ScanError::LineEnd => ResponseError::Head(HeadError::LineEnd),
             ScanError::TargetTooLong | ScanError::HeadTooLong => {
                 ResponseError::Head(HeadError::TooLong)
             }

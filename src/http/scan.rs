@@ -21,8 +21,10 @@ pub enum Scan {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanError {
-    /// A line feed without a carriage return before it, or a first line that cannot be one.
+    /// A first line that cannot be one.
     Malformed,
+    /// A line feed without a carriage return before it.
+    LineEnd,
     /// The first line is longer than a target may be: 414.
     TargetTooLong,
     /// The head is longer than allowed: 431.
@@ -92,7 +94,8 @@ impl HeadScan {
             match line.split_last() {
                 Some((b'\r', [])) if self.line_start > 0 => return Ok(Some(line_feed + 1)),
                 Some((b'\r', [_, ..])) => {}
-                _ => return Err(ScanError::Malformed),
+                Some((b'\r', [])) => return Err(ScanError::Malformed),
+                _ => return Err(ScanError::LineEnd),
             }
             self.scanned = line_feed + 1;
             self.line_start = line_feed + 1;

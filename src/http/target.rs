@@ -11,8 +11,8 @@ use super::request::Method;
 /// A target in origin-form, or `*`. Spans lie in the request head; the bytes forwarded are these bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// From the first `/` to the `?` or the end. `*` for asterisk-form. Empty only where absolute-form had no path
-    /// (it is forwarded as `/`, RFC 9112 3.2.1).
+    /// From the first `/` to the `?` or the end. `*` for asterisk-form. Empty only where absolute-form had no path:
+    /// see [`super::request::Request::path`].
     pub path: Span,
     /// After the `?`, where there is one.
     pub query: Option<Span>,

@@ -159,6 +159,7 @@ impl Exchange<'_> {
             persistent,
             token_in_query: self.token_in_query,
             trailers: self.trailers,
+            date: self.place.core.date(),
         }
     }
 

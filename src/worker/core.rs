@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayString;
 
-use crate::clock::Now;
+use crate::clock::{HttpDate, Now, http_date};
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::limits::EXHAUSTED_EVICTIONS;
@@ -53,6 +53,8 @@ pub struct Core {
     next_id: Cell<u64>,
     /// How far the wall clock is ahead of the monotonic one, as the last sweep saw it.
     wall_ahead: Cell<Duration>,
+    /// What the wall clock said then.
+    date: Cell<HttpDate>,
 }
 
 struct Log {
@@ -108,6 +110,7 @@ impl Core {
             aborted: Cell::new(false),
             next_id: Cell::new(seed),
             wall_ahead: Cell::new(now.unix.saturating_sub(now.monotonic)),
+            date: Cell::new(http_date(now.unix)),
         }
     }
 
@@ -137,6 +140,11 @@ impl Core {
             monotonic,
             unix: monotonic + self.wall_ahead.get(),
         }
+    }
+
+    /// The date for answers, at most a sweep old.
+    pub fn date(&self) -> HttpDate {
+        self.date.get()
     }
 
     /// A place for one more connection, if there is one or one can be made.
@@ -201,6 +209,7 @@ impl Core {
     pub fn sweep(&self) {
         let now = self.clock.now();
         self.wall_ahead.set(now.unix.saturating_sub(now.monotonic));
+        self.date.set(http_date(now.unix));
         let now = now.monotonic;
         self.deadlines.sweep(now);
         let keepalive = self.snapshot.borrow().timeouts.upstream_keepalive;

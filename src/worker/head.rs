@@ -111,7 +111,7 @@ pub(super) async fn read_answer(
         match scan.advance(buffer.filled(), &snapshot.head_limits) {
             Scan::Complete(length) => break Ok(length),
             Scan::Refused(ScanError::HeadTooLong) => break Err(UpstreamFault::AnswerHeadTooLong),
-            Scan::Refused(ScanError::Malformed | ScanError::TargetTooLong) => {
+            Scan::Refused(ScanError::Malformed | ScanError::LineEnd | ScanError::TargetTooLong) => {
                 break Err(UpstreamFault::AnswerMalformed);
             }
             Scan::Partial => {}

@@ -35,7 +35,7 @@ pub(super) async fn refuse_unread(
         version: Version::Http11,
         persistent: false,
         request_id: &trace.request_id,
-        unix: trace.started.unix,
+        date: core.date(),
         token_in_query: false,
     };
     let mut out = core.buffers.take();
@@ -101,7 +101,7 @@ impl Exchange<'_> {
             version: self.request.head.version,
             persistent,
             request_id: &self.place.trace.request_id,
-            unix: self.place.trace.started.unix,
+            date: self.place.core.date(),
             token_in_query: self.token_in_query,
         }
     }

@@ -141,7 +141,7 @@ fn answering(lines: &'static str) -> Stage {
 fn an_upstream_sets_no_cookie_of_ours_and_none_for_its_neighbours() {
     let stage = answering(
         "Set-Cookie: __Host-rstream_auth=x; Path=/\r\nset-cookie: a=1; Domain=t.example.test; Path=/\r\n\
-         Alt-Svc: h2=\":9\"\r\nX-Adit-Subject: root\r\nx_adit_x: 1\r\nX-Own: 1\r\n",
+         Alt-Svc: h2=\":9\"\r\nX-Adit-Subject: root\r\nx_adit_x: 1\r\nX-Own: 1\r\nDate: d\r\n",
     );
     let answer = stage.edge.client().ask(get("/", ""));
     assert_eq!(
@@ -149,6 +149,7 @@ fn an_upstream_sets_no_cookie_of_ours_and_none_for_its_neighbours() {
         [
             ("set-cookie", "a=1; Path=/"),
             ("X-Own", "1"),
+            ("Date", "d"),
             ("Content-Length", "0")
         ]
     );

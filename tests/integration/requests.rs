@@ -100,6 +100,18 @@ fn a_target_with_a_host_is_reduced_and_host_is_canonical() {
             "OPTIONS * HTTP/1.1\r\nHost: app.t.example.test\r\n",
         ),
         (
+            "OPTIONS http://app.t.example.test HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: app.t.example.test\r\n",
+        ),
+        (
+            "OPTIONS http://app.t.example.test/ HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
+            "OPTIONS / HTTP/1.1\r\nHost: app.t.example.test\r\n",
+        ),
+        (
+            "OPTIONS http://app.t.example.test?a HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
+            "OPTIONS /?a HTTP/1.1\r\nHost: app.t.example.test\r\n",
+        ),
+        (
             "GET / HTTP/1.0\r\nHost: app.t.example.test\r\nConnection: keep-alive\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: app.t.example.test\r\n",
         ),
@@ -138,6 +150,58 @@ fn what_speaks_of_this_hop_ends_here() {
     }
 }
 
+/// RFC 9110 7.6.2.
+#[test]
+fn trace_and_options_are_forwarded_as_often_as_they_say() {
+    let upstream = Upstream::fixed("");
+    let edge = Edge::before(&upstream);
+    let ask = |method: &str, left: &str| {
+        let head = format!("{method} / HTTP/1.1\r\nHost: {HOST}\r\n{left}\r\n");
+        edge.client().ask(head).status
+    };
+    for (method, sent, arrived) in [
+        ("OPTIONS", "7", "6"),
+        ("TRACE", "1", "0"),
+        ("OPTIONS", "0010", "9"),
+        // To other methods it means nothing.
+        ("GET", "0", "0"),
+        ("options", "0", "0"),
+        ("POST", "many", "many"),
+    ] {
+        assert_eq!(ask(method, &format!("Max-Forwards: {sent}\r\n")), 200);
+        assert_eq!(edge.reason(), "forwarded");
+        let request = upstream.next_request();
+        assert_eq!(
+            request.field("max-forwards"),
+            Some(arrived),
+            "{method} {sent}"
+        );
+    }
+    for (left, status, reason) in [
+        ("Max-Forwards: 0\r\n", 501, "last_forward"),
+        ("max_forwards: 0\r\n", 501, "last_forward"),
+        ("Max-Forwards: -1\r\n", 400, "bad_max_forwards"),
+        ("Max-Forwards:\r\n", 400, "bad_max_forwards"),
+        ("Max-Forwards: 5, 5\r\n", 400, "bad_max_forwards"),
+        (
+            "Max-Forwards: 5\r\nMax-Forwards: 5\r\n",
+            400,
+            "bad_max_forwards",
+        ),
+        (
+            "Max-Forwards: 9223372036854775808\r\n",
+            400,
+            "bad_max_forwards",
+        ),
+    ] {
+        for method in ["TRACE", "OPTIONS"] {
+            assert_eq!(ask(method, left), status, "{left}");
+            assert_eq!(edge.reason(), reason, "{left}");
+        }
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
 #[test]
 fn only_the_edge_says_what_only_the_edge_may_say() {
     let names = [
@@ -162,6 +226,7 @@ fn only_the_edge_says_what_only_the_edge_may_say() {
         "X-Host",
         "X-Path",
         "X-Script-Name",
+        "Proxy",
         "X-HTTP-Method-Override",
         "X-HTTP-Method",
         "X-Method-Override",

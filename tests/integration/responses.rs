@@ -1,5 +1,7 @@
 //! What reaches the client is the upstream's answer, framed by the edge, or one refusal.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use crate::support::wire::Delimited;
 use crate::support::{Edge, HOST, Tunnel, Upstream, head};
 
@@ -81,7 +83,7 @@ fn answers_without_a_body_have_none_and_the_connection_goes_on() {
 fn answers_that_can_have_no_body_announce_none() {
     let upstream = saying(
         b"HTTP/1.1 103 Hints\r\nContent-Length: 9\r\nLink: a\r\n\r\n\
-          HTTP/1.1 204 No Content\r\nContent-Length: 9\r\nX: 1\r\n\r\n",
+          HTTP/1.1 204 No Content\r\nContent-Length: 9\r\nDate: d\r\n\r\n",
     );
     let edge = Edge::before(&upstream);
     let mut client = edge.client();
@@ -93,8 +95,31 @@ fn answers_that_can_have_no_body_announce_none() {
     let answer = client.response();
     assert_eq!(
         head::text(&answer.head),
-        "HTTP/1.1 204 No Content\r\nX: 1\r\n\r\n"
+        "HTTP/1.1 204 No Content\r\nDate: d\r\n\r\n"
     );
+}
+
+/// RFC 9110 6.6.1.
+#[test]
+fn an_answer_that_does_not_say_when_it_was_made_is_dated() {
+    let upstream = Upstream::serving(|request| match request.line().contains("/dated") {
+        true => b"HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n".to_vec(),
+        false => b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+    });
+    let edge = Edge::before(&upstream);
+    let hour = Duration::from_secs(3600);
+    for _ in 0..2 {
+        let mut client = edge.client();
+        let interim = client.ask(get());
+        assert_eq!((interim.status, interim.field("date")), (103, None));
+        let answer = client.response();
+        let date = httpdate::parse_http_date(answer.field("date").unwrap()).unwrap();
+        let now = UNIX_EPOCH + edge.clock().now().unix;
+        assert!(now.duration_since(date).unwrap() < hour / 60);
+        edge.pass(hour);
+    }
+    let dated = edge.client().ask(get().replace("GET /", "GET /dated"));
+    assert_eq!(dated.field("date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
         "policy" => vec![
             "http", "route", "token", "boundary", "authn", "authz", "clock", "limits",
         ],
-        "forward" => vec!["http", "authn", "authz", "policy", "limits"],
+        "forward" => vec!["http", "authn", "authz", "policy", "clock", "limits"],
         "respond" => vec!["http", "authn", "policy", "forward", "clock"],
         "runtime" => vec!["limits", "clock"],
         "listener" => vec!["runtime", "limits"],

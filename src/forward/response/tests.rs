@@ -15,6 +15,7 @@ const TERMS: Terms<'_> = Terms {
     persistent: true,
     token_in_query: false,
     trailers: false,
+    date: HttpDate::new_const(),
 };
 
 fn parsed(head: &str, method: Method) -> ResponseHead {
@@ -33,7 +34,12 @@ fn answered(head: &str, method: Method, terms: Terms<'_>) -> (String, Delivery, 
     };
     let mut out = Vec::new();
     let (delivery, persistent) = write(response, terms, &mut out).unwrap();
-    (String::from_utf8(out).unwrap(), delivery, persistent)
+    let mut out = String::from_utf8(out).unwrap();
+    // `TERMS` knows no time, and most answers here say none.
+    if !head.contains("Date: ") {
+        out = out.replacen("Date: \r\n", "", 1);
+    }
+    (out, delivery, persistent)
 }
 
 /// What becomes of these field lines.
@@ -211,11 +217,11 @@ fn where_no_body_can_be_none_is_announced() {
             bytes: head.as_bytes(),
             head: &parsed,
         };
-        let (mut last, mut interim) = (Vec::new(), Vec::new());
-        write(response, TERMS, &mut last).unwrap();
+        let (last, ..) = answered(&head, Method::Get, TERMS);
+        let mut interim = Vec::new();
         write_interim(response, TERMS, &mut interim).unwrap();
         let expected = format!("HTTP/1.1 {status}\r\nX: 1\r\n\r\n");
-        assert_eq!(String::from_utf8(last).unwrap(), expected);
+        assert_eq!(last, expected);
         assert_eq!(String::from_utf8(interim).unwrap(), expected);
     }
     // What HEAD and 304 announce is the length that GET would have.
@@ -267,5 +273,23 @@ fn the_status_line_keeps_its_words() {
             TERMS,
         );
         assert_eq!(text.split("\r\n").next(), Some(expected), "{line}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_date_gets_one() {
+    let date = crate::clock::http_date(std::time::Duration::from_secs(784_111_777));
+    let terms = Terms { date, ..TERMS };
+    for (line, dates) in [
+        ("", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
+        ("date: a\r\n", "date: a\r\n"),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\n{line}Content-Length: 0\r\n\r\n");
+        let (written, _, _) = answered(&head, Method::Get, terms);
+        let found: String = written
+            .split_inclusive('\n')
+            .filter(|line| line.to_ascii_lowercase().starts_with("date:"))
+            .collect();
+        assert_eq!(found, dates);
     }
 }

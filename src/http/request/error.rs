@@ -28,6 +28,10 @@ pub enum RequestError {
     HostMalformed,
     /// An expectation other than `100-continue`.
     Expectation,
+    /// TRACE or OPTIONS with a `Max-Forwards` that is no number, or with two of them.
+    MaxForwards,
+    /// TRACE or OPTIONS that may not be forwarded any further: the edge itself serves neither.
+    LastForward,
 }
 
 impl RequestError {
@@ -53,10 +57,12 @@ impl RequestError {
             | RequestError::TargetHostMismatch
             | RequestError::HostMissing
             | RequestError::HostRepeated
-            | RequestError::HostMalformed => 400,
+            | RequestError::HostMalformed
+            | RequestError::MaxForwards => 400,
             RequestError::Connect => 405,
             RequestError::TargetTooLong => 414,
             RequestError::Expectation => 417,
+            RequestError::LastForward => 501,
             RequestError::VersionUnsupported => 505,
         }
     }
@@ -77,6 +83,8 @@ impl RequestError {
             RequestError::HostRepeated => "host_repeated",
             RequestError::HostMalformed => "host_malformed",
             RequestError::Expectation => "expectation_unsupported",
+            RequestError::MaxForwards => "bad_max_forwards",
+            RequestError::LastForward => "last_forward",
         }
     }
 }
@@ -91,6 +99,7 @@ impl From<ScanError> for RequestError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Malformed => RequestError::RequestLine,
+            ScanError::LineEnd => RequestError::Head(HeadError::LineEnd),
             ScanError::TargetTooLong => RequestError::TargetTooLong,
             ScanError::HeadTooLong => RequestError::Head(HeadError::TooLong),
         }
