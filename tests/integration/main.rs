@@ -9,6 +9,7 @@
 mod support;
 
 mod bodies;
+mod bypasses;
 mod client_address;
 mod cores;
 mod deadlines;
@@ -24,6 +25,7 @@ mod reload;
 mod requests;
 mod responses;
 mod routing;
+mod splits;
 mod stage;
 mod tls;
 mod token;
