@@ -52,10 +52,12 @@ impl Reloader {
         let loaded = match self.load() {
             Ok(loaded) => loaded,
             Err(report) => {
+                // Who has read the event finds it in the metrics.
+                self.engine.note_reload(false);
                 for problem in report.problems() {
                     tracing::error!(event = "config_refused", "{problem}");
                 }
-                return self.engine.note_reload(false);
+                return;
             }
         };
         for warning in &loaded.warnings {

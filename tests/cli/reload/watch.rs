@@ -1,7 +1,7 @@
 //! Changed files are read again by themselves, however they were exchanged; noise beside them is none.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::folder::{serving, signed, token, tunnel};
 use crate::support::http::{bearer, get, plain};
@@ -34,16 +34,12 @@ fn a_file_that_is_written_or_exchanged_is_read_again() {
     let mut process = Process::run(&folder);
     assert_eq!(status(&process, OTHER, &token()), 404);
     // Written in place.
-    folder.configure(&serving(origin.address, &tunnel(OTHER, origin.address)));
+    let more = serving(origin.address, &tunnel(OTHER, origin.address));
+    fs::write(folder.path("adit.toml"), more).unwrap();
     assert_eq!(changes(&mut process), format!("tunnel {OTHER} added"));
     assert_eq!(status(&process, OTHER, &token()), 200);
     // Exchanged in one step, as editors and configuration managers do.
-    folder.write(
-        "next",
-        0o600,
-        serving(origin.address, "").replace("token_auth", "public"),
-    );
-    fs::rename(folder.path("next"), folder.path("adit.toml")).unwrap();
+    folder.configure(&serving(origin.address, "").replace("token_auth", "public"));
     assert_eq!(
         changes(&mut process),
         format!("tunnel {HOST}: token_auth, public; tunnel {OTHER} removed")
@@ -122,7 +118,7 @@ fn a_bad_state_changes_nothing_and_the_cure_is_seen() {
     // Rights are a part of the state: a secret that others can read is refused, and chmod cures it.
     folder.write("secret", 0o644, SECRET);
     process.event("config_refused");
-    folder.write("secret", 0o600, SECRET);
+    fs::set_permissions(folder.path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(changes(&mut process), "nothing changed");
 }
 

@@ -43,10 +43,12 @@ impl Folder {
         self.0.path().join(name)
     }
 
+    /// In one step: a process that watches sees the old file or the new one, never half of it.
     pub fn write(&self, name: &str, mode: u32, contents: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        fs::write(&path, contents).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let new = self.path(&format!("{name}.new"));
+        fs::write(&new, contents).unwrap();
+        fs::set_permissions(&new, Permissions::from_mode(mode)).unwrap();
+        fs::rename(new, self.path(name)).unwrap();
     }
 }
 
