@@ -228,6 +228,18 @@ fn a_first_line_is_method_target_and_version_with_one_space_between() {
 }
 
 #[test]
+fn the_edge_says_what_it_allows() {
+    let upstream = Upstream::fixed("never");
+    let edge = Edge::before(&upstream);
+    let connect = format!("CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+    let answer = edge.client().ask(connect);
+    assert_eq!(answer.status, 405);
+    let allowed = answer.field("allow").unwrap();
+    assert!(allowed.split(", ").any(|method| method == "GET") && !allowed.contains("CONNECT"));
+    upstream.assert_untouched();
+}
+
+#[test]
 fn other_protocols_are_refused_at_their_first_bytes() {
     refuse_all(&[
         (

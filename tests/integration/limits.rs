@@ -45,6 +45,20 @@ fn a_target_of_so_many_bytes_and_one_more() {
     assert_eq!(edge.client().ask(get(&long(100), "")).status, 200);
 }
 
+/// RFC 9112 3 asks for so much.
+#[test]
+fn without_a_word_in_the_configuration_a_request_line_may_have_8000_bytes() {
+    let upstream = Upstream::fixed("");
+    let edge = Edge::before(&upstream);
+    let line = format!(
+        "GET /{} HTTP/1.1",
+        "a".repeat(8000 - "GET / HTTP/1.1".len())
+    );
+    let answer = edge.client().ask(format!("{line}\r\nHost: {HOST}\r\n\r\n"));
+    assert_eq!(answer.status, 200);
+    assert_eq!(upstream.next_request().line(), line);
+}
+
 #[test]
 fn a_target_without_an_end_is_refused_without_waiting_for_it() {
     let upstream = Upstream::fixed("ok");

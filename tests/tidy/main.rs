@@ -9,6 +9,7 @@
 )]
 
 mod breaches;
+mod rfc;
 mod rules;
 mod source;
 
