@@ -49,7 +49,8 @@ fn a_request_that_comes_while_the_buffer_is_taken_back_is_not_lost() {
         for path in 0..300 {
             edge.clock().advance(WHILE);
             edge.engine().sweep();
-            assert_eq!(client.ask(get(path)).status, 200);
+            let status = client.ask(get(path)).status;
+            assert_eq!(status, 200, "{:?}", edge.log_text().lines().last());
             assert_eq!(
                 upstream.next_request().line(),
                 format!("GET /{path} HTTP/1.1")
