@@ -3,7 +3,7 @@
 # latency. Plain HTTP on loopback, keep-alive, 64 connections, 64 HS256 tokens in turn, answers of 128 bytes, no logs.
 # Each proxy has one data thread on core 0; wrk and the upstream share core 1. First it proves that each one guards.
 #
-#   scripts/bench.sh [--quick] [--rounds 5] [--seconds 3] [--adit FILE] [--origin FILE]
+#   scripts/bench.sh [--quick] [--rounds 5] [--seconds 3] [--adit FILE] [--before FILE] [--origin FILE] [--idle COUNT]
 #
 # CPU per request (run time of all the proxy's threads over wrk's count) is the number to quote: it hardly moves with the
 # load of the machine. Requests per second do. Installing nginx on Debian starts its service; stop it if you do not want it.
@@ -11,13 +11,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 
-rounds=5 seconds=3 adit='' origin=''
+rounds=5 seconds=3 adit='' before='' origin='' idle=0
 while [ $# -gt 0 ]; do
     case $1 in
         --quick) rounds=1 seconds=1 ;;
         --rounds) rounds=$2 && shift ;;
         --seconds) seconds=$2 && shift ;;
-        --adit) adit=$2 && shift ;;     # a release build made before, to compare two of them
+        --adit) adit=$2 && shift ;;     # a release build that is there already
+        --before) before=$2 && shift ;; # an older one, measured in the same run
+        --idle) idle=$2 && shift ;;     # once more with so many connections open that were used once and do nothing
         --origin) origin=$2 && shift ;; # likewise
         *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
     esac
@@ -67,7 +69,7 @@ free_ports() { # how many; held together, so that they differ
 
 render() { # template, contestant: fills in the template's @NAMES@
     sed -e "s|@FOLDER@|$folder|g; s|@PORT@|${port[$2]}|g; s|@ORIGIN@|${port[origin]}|g; s|@SECRET@|$secret|g" \
-        -e "s|@DRIVER@|${driver[$2]:-}|g" "scripts/bench/$1"
+        -e "s|@DRIVER@|${driver[$2]:-}|g; s|@NAME@|$2|g" "scripts/bench/$1"
 }
 
 start() { # name, core, command...
@@ -127,6 +129,24 @@ prove() {
     echo "proved:  $proofs answers are as they should be"
 }
 
+hold() { # contestant: keeps its idle connections open; returns when all of them have been served once
+    perl -MIO::Socket::INET -e '($port, $count, $token) = @ARGV; $| = 1;
+        for (1 .. $count) {
+            my $one = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $port) or die "connection $_: $@\n";
+            print $one "GET /api/idle HTTP/1.1\r\nHost: bench.example.test\r\nAuthorization: Bearer $token\r\n\r\n";
+            sysread($one, my $answer, 4096);
+            $answer =~ /^HTTP\/1.1 200 / or die "connection $_: $answer\n";
+            push @held, $one;
+        }
+        print "held\n";
+        sleep;' "${port[$1]}" "$idle" "$token" >"$folder/$1-held.out" 2>"$folder/$1-held.err" &
+    pid[$1-held]=$!
+    until grep -q held "$folder/$1-held.out"; do
+        kill -0 "${pid[$1-held]}" 2>/dev/null || die "not all idle connections to $1"
+        sleep 0.1
+    done
+}
+
 cpu_ns() { # pid: run time of all threads of the process and its children
     local one
     for one in "$1" $(pgrep -P "$1" || true); do
@@ -150,14 +170,31 @@ measure() { # round, contestant
         'BEGIN { printf "%s %.3f %.0f %s %.1f\n", head, cpu / 1000 / n, n / us * 1000000, tail, cpu / 10 / us }'
 }
 
-contestants=(adit adit-epoll haproxy haproxy-plain nginx)
-guards=(adit adit-epoll haproxy)
-declare -A driver=([adit]=io_uring [adit-epoll]=epoll)
+declare -A driver binary
+ours=()
+measures() { # name, binary
+    ours+=("$1" "$1-epoll")
+    driver[$1]=io_uring driver[$1-epoll]=epoll
+    binary[$1]=$2 binary[$1-epoll]=$2
+}
+measures adit "$adit"
+if [ -n "$before" ]; then
+    measures before "$before"
+fi
+if [ "$idle" != 0 ]; then
+    ulimit -n $((2 * idle + 2000)) # an exchange has two
+    measures idle "$adit"
+fi
+contestants=("${ours[@]}" haproxy haproxy-plain nginx)
+guards=("${ours[@]}" haproxy)
 boundary='{"projects":["proj-1"],"scopes":{"tunnels":{"connect":{"params":{"path":{"regex":"^/api"}}}}}}'
 
-read -r port[origin] port[adit] port[adit-epoll] port[haproxy] port[haproxy-plain] port[nginx] <<<"$(free_ports 6)"
+names=(origin "${contestants[@]}")
+read -ra ports <<<"$(free_ports ${#names[@]})"
+for i in "${!names[@]}"; do
+    port[${names[i]}]=${ports[i]}
+done
 umask 077
-mkdir "$folder/state-io_uring" "$folder/state-epoll"
 secret=$(openssl rand -hex 32)
 printf '%s' "$secret" >"$folder/secret"
 for name in $(seq -f 'bench-%02.0f' 64); do
@@ -166,7 +203,8 @@ for name in $(seq -f 'bench-%02.0f' 64); do
 done >"$folder/tokens"
 token=$(head -n 1 "$folder/tokens")
 
-for name in adit adit-epoll; do
+for name in "${ours[@]}"; do
+    mkdir "$folder/state-$name"
     render adit.toml "$name" >"$folder/$name.toml"
 done
 for name in haproxy haproxy-plain; do
@@ -175,8 +213,9 @@ done
 render nginx.conf nginx >"$folder/nginx.conf"
 
 start origin 1 "$origin" "127.0.0.1:${port[origin]}"
-start adit 0 "$adit" run --config "$folder/adit.toml"
-start adit-epoll 0 "$adit" run --config "$folder/adit-epoll.toml"
+for name in "${ours[@]}"; do
+    start "$name" 0 "${binary[$name]}" run --config "$folder/$name.toml"
+done
 start haproxy 0 haproxy -db -f "$folder/haproxy.cfg"
 start haproxy-plain 0 env BENCH_PLAIN=1 haproxy -db -f "$folder/haproxy-plain.cfg"
 start nginx 0 nginx -p "$folder" -c "$folder/nginx.conf"
@@ -185,6 +224,10 @@ echo "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | hea
 echo "commit:  $(git describe --always --dirty 2>/dev/null || echo unknown)"
 echo "against: $(haproxy -v | head -n 1), $(nginx -v 2>&1), $(wrk -v 2>&1 | head -n 1 | cut -d' ' -f1,2)"
 prove
+if [ "$idle" != 0 ]; then
+    hold idle
+    hold idle-epoll
+fi
 for name in "${contestants[@]}"; do
     load "$name" 1 >"$folder/warm" # caches and pools fill outside the count
 done

@@ -34,8 +34,49 @@ pub enum HostError {
 impl CanonicalHost {
     /// Parses a name, an IPv4 address or a bracketed IPv6 address, without a port.
     pub fn parse(host: &[u8]) -> Result<Self, HostError> {
+        let mut canonical = CanonicalHost::none();
+        canonical.read(host)?;
+        Ok(canonical)
+    }
+
+    /// Parses a host with an optional port (RFC 9110 7.2). An empty port is refused: readers disagree on it.
+    pub fn parse_authority(value: &[u8]) -> Result<(Self, Option<u16>), HostError> {
+        let mut canonical = CanonicalHost::none();
+        let port = canonical.read_authority(value)?;
+        Ok((canonical, port))
+    }
+
+    /// As [`CanonicalHost::parse_authority`], in place: the value is large, and every request has one. After an error it is
+    /// of no use.
+    pub(super) fn read_authority(&mut self, value: &[u8]) -> Result<Option<u16>, HostError> {
+        let host_end = if value.starts_with(b"[") {
+            memchr::memchr(b']', value).map_or(value.len(), |bracket| bracket + 1)
+        } else {
+            memchr::memchr(b':', value).unwrap_or(value.len())
+        };
+        let (host, rest) = value.split_at_checked(host_end).ok_or(HostError::Empty)?;
+        let port = match rest.split_first() {
+            None => None,
+            Some((b':', digits)) => Some(parse_port(digits)?),
+            Some(_) => return Err(HostError::BadAddress),
+        };
+        self.read(host)?;
+        Ok(port)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a head that was not parsed: no host routes to it.
+    pub(super) fn none() -> Self {
+        CanonicalHost(ArrayString::new_const())
+    }
+
+    fn read(&mut self, host: &[u8]) -> Result<(), HostError> {
+        self.0.clear();
         if host.starts_with(b"[") {
-            return CanonicalHost::parse_bracketed(host);
+            return self.read_bracketed(host);
         }
         let name = host.strip_suffix(b".").unwrap_or(host);
         if name.is_empty() {
@@ -59,47 +100,20 @@ impl CanonicalHost {
             return Err(HostError::BadName);
         }
         let name = std::str::from_utf8(name).map_err(|_| HostError::BadName)?;
-        let mut canonical = ArrayString::from(name).map_err(|_| HostError::TooLong)?;
-        canonical.make_ascii_lowercase();
-        Ok(CanonicalHost(canonical))
-    }
-
-    /// Parses a host with an optional port (RFC 9110 7.2). An empty port is refused: readers disagree on it.
-    pub fn parse_authority(value: &[u8]) -> Result<(Self, Option<u16>), HostError> {
-        let host_end = if value.starts_with(b"[") {
-            memchr::memchr(b']', value).map_or(value.len(), |bracket| bracket + 1)
-        } else {
-            memchr::memchr(b':', value).unwrap_or(value.len())
-        };
-        let (host, rest) = value.split_at_checked(host_end).ok_or(HostError::Empty)?;
-        let port = match rest.split_first() {
-            None => None,
-            Some((b':', digits)) => Some(parse_port(digits)?),
-            Some(_) => return Err(HostError::BadAddress),
-        };
-        Ok((CanonicalHost::parse(host)?, port))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The value of a head that was not parsed: no host routes to it.
-    pub(super) fn none() -> Self {
-        CanonicalHost(ArrayString::new_const())
+        self.0.try_push_str(name).map_err(|_| HostError::TooLong)?;
+        self.0.make_ascii_lowercase();
+        Ok(())
     }
 
     /// One address has many spellings; the canonical one is that of RFC 5952. Zones are refused (RFC 9110 7.2).
-    fn parse_bracketed(host: &[u8]) -> Result<Self, HostError> {
+    fn read_bracketed(&mut self, host: &[u8]) -> Result<(), HostError> {
         let address = host
             .strip_prefix(b"[")
             .and_then(|rest| rest.strip_suffix(b"]"))
             .and_then(|inner| std::str::from_utf8(inner).ok())
             .and_then(|text| text.parse::<Ipv6Addr>().ok())
             .ok_or(HostError::BadAddress)?;
-        let mut canonical = ArrayString::new();
-        write!(canonical, "[{address}]").map_err(|_| HostError::TooLong)?;
-        Ok(CanonicalHost(canonical))
+        write!(self.0, "[{address}]").map_err(|_| HostError::TooLong)
     }
 }
 

@@ -15,7 +15,7 @@ use super::field::{self, Field, FieldKind};
 use super::head::{self, HeadError};
 use super::host::CanonicalHost;
 use super::scan::{HeadScan, Scan};
-use super::target::{Authority, Target};
+use super::target::Target;
 use super::{HeadLimits, Span, Version, is_token_byte};
 use crate::limits::{HEADER_FIELDS_MAX, METHOD_BYTES_MAX};
 
@@ -136,20 +136,22 @@ impl RequestHead {
         self.persistent = options.persistent(self.version);
         self.framing = head::announced(head, &self.fields, self.version)?.framing(Framing::None);
         self.read_fields(head)?;
-        match authority {
-            Some(authority) if authority != (self.host, self.host_port) => {
-                Err(RequestError::TargetHostMismatch)
-            }
-            _ => Ok(()),
+        let Some(authority) = authority else {
+            return Ok(());
+        };
+        let named = CanonicalHost::parse_authority(authority).map_err(|_| RequestError::Target)?;
+        if named != (self.host, self.host_port) {
+            return Err(RequestError::TargetHostMismatch);
         }
+        Ok(())
     }
 
     /// Method, target, version: exactly one space between (RFC 9112 3). Gives the authority of absolute-form.
-    fn read_line(
+    fn read_line<'h>(
         &mut self,
-        line: &[u8],
+        line: &'h [u8],
         limits: &HeadLimits,
-    ) -> Result<Option<Authority>, RequestError> {
+    ) -> Result<Option<&'h [u8]>, RequestError> {
         let mut parts = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -209,10 +211,10 @@ impl RequestHead {
             }
         }
         let host = host.ok_or(RequestError::HostMissing)?;
-        let (host, port) =
-            CanonicalHost::parse_authority(host).map_err(|_| RequestError::HostMalformed)?;
-        self.host = host;
-        self.host_port = port;
+        self.host_port = self
+            .host
+            .read_authority(host)
+            .map_err(|_| RequestError::HostMalformed)?;
         Ok(())
     }
 }

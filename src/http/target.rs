@@ -1,11 +1,10 @@
 //! The request target (RFC 9112 3.2): parsed once, reduced to origin-form.
 //!
 //! Comes in: the bytes between the two spaces of a request line. Goes out: spans of path and query, and the authority
-//! where the client gave one. It refuses fragments, controls, spaces, raw non-ASCII, user information, other schemes,
-//! `*` with any method but OPTIONS, and authority-form. The path is not judged here: see `path`.
+//! where the client gave one. It refuses fragments, controls, spaces, raw non-ASCII, other schemes, `*` with any method
+//! but OPTIONS, and authority-form. The path is not judged here: see `path`; nor is the authority: see `host`.
 
 use super::Span;
-use super::host::{CanonicalHost, HostError};
 use super::request::Method;
 
 /// A target in origin-form, or `*`. Spans lie in the request head; the bytes forwarded are these bytes.
@@ -25,20 +24,16 @@ pub enum TargetError {
     Malformed,
     /// `*` with a method other than OPTIONS.
     Asterisk,
-    /// The authority of absolute-form is no host and port.
-    Authority(HostError),
 }
 
-/// Host and port of an absolute-form target.
-pub type Authority = (CanonicalHost, Option<u16>);
-
 impl Target {
-    /// Parses `target`, which starts at offset `start` of its head. The caller compares the authority with `Host`.
+    /// Parses `target`, which starts at offset `start` of its head. The caller parses the authority of absolute-form, and
+    /// compares it with `Host`.
     pub fn parse(
         target: &[u8],
         start: u32,
         method: Method,
-    ) -> Result<(Self, Option<Authority>), TargetError> {
+    ) -> Result<(Self, Option<&[u8]>), TargetError> {
         // A fragment never belongs in a request; some upstreams cut it off, some keep it.
         if !target
             .iter()
@@ -68,7 +63,7 @@ impl Target {
         })
     }
 
-    fn absolute(target: &[u8], start: u32) -> Result<(Self, Option<Authority>), TargetError> {
+    fn absolute(target: &[u8], start: u32) -> Result<(Self, Option<&[u8]>), TargetError> {
         let after_scheme = [b"http://".as_slice(), b"https://"]
             .into_iter()
             .find(|scheme| {
@@ -83,8 +78,6 @@ impl Target {
         let (authority, origin) = rest
             .split_at_checked(authority_end)
             .ok_or(TargetError::Malformed)?;
-        let authority =
-            CanonicalHost::parse_authority(authority).map_err(TargetError::Authority)?;
         let origin_start = span(start, after_scheme + authority_end, target.len())?.start;
         Ok((Target::origin(origin, origin_start)?, Some(authority)))
     }

@@ -101,20 +101,24 @@ impl Socket {
         stream.readable(false).await
     }
 
-    /// Appends what arrives to `buffer`, which must have spare room; 0 is the end.
-    pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+    /// Appends what arrives to `buffer`, which must have spare room; 0 is the end. To be awaited at once: it has begun.
+    // Not `async`, as the two below it: a future around a future is moved once more, for every read of every request.
+    pub fn read(&self, buffer: Buffer) -> impl Future<Output = (io::Result<usize>, Buffer)> {
         debug_assert!(
             buffer.spare() > 0,
             "a read without room would look like the end of the stream"
         );
-        self.read_into(buffer).await
+        self.read_into(buffer)
     }
 
-    pub(super) async fn read_into<T: IoBufMut>(&self, buffer: T) -> (io::Result<usize>, T) {
+    pub(super) fn read_into<T: IoBufMut>(
+        &self,
+        buffer: T,
+    ) -> impl Future<Output = (io::Result<usize>, T)> {
         // SAFETY: monoio's reads take their own handle of the descriptor when they are called and change nothing in
         // `TcpStream`; that is what its `Split` promise says, which its own owned halves rest on in the same way.
         let stream = unsafe { &mut *self.stream.get() };
-        stream.read(buffer).await
+        stream.read(buffer)
     }
 
     /// As [`Socket::read`], for a read that may wait long: a sweep takes the buffer back some time later, and the read
@@ -132,10 +136,13 @@ impl Socket {
         outcome
     }
 
-    pub(super) async fn write_from<T: IoBuf>(&self, buffer: T) -> (io::Result<usize>, T) {
+    pub(super) fn write_from<T: IoBuf>(
+        &self,
+        buffer: T,
+    ) -> impl Future<Output = (io::Result<usize>, T)> {
         // SAFETY: as in `read_into`; writes are independent of reads.
         let stream = unsafe { &mut *self.stream.get() };
-        stream.write(buffer).await
+        stream.write(buffer)
     }
 
     /// Writes all filled bytes and gives the buffer back empty; after an error, with what was left. Calls `before` before

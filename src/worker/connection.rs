@@ -14,12 +14,20 @@ use crate::tls::stream::HandshakeError;
 use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
-use super::head::{Arrived, NoHead, read_request};
+use super::head::{Arriving, NoHead};
 use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
 use super::relay::HEADROOM;
 use super::snapshot::Snapshot;
 use super::trace::{EndedBy, Phase, Trace};
+
+/// A whole request head at the beginning of a buffer.
+#[derive(Clone, Copy)]
+struct Arrived {
+    length: usize,
+    /// It was there when it was first looked for.
+    at_once: bool,
+}
 
 /// What becomes of a connection after an exchange.
 pub(super) enum Next {
@@ -82,22 +90,31 @@ async fn one_request(
     core: &Core,
     client: &Client,
     entry: Entry,
-    buffer: Buffer,
+    mut buffer: Buffer,
     served: u64,
 ) -> Next {
     let mut trace = Trace::new(core, client);
-    let reading = core.snapshot();
-    let (head, buffer) = read_request(core, client, &reading, buffer, served == 1).await;
-    // Every head that arrives after a reload is judged by the new snapshot, however long ago its first byte came.
-    let snapshot = match &head {
-        Ok(Arrived { at_once: true, .. }) => reading,
-        Ok(_) | Err(_) => core.snapshot(),
+    let mut snapshot = core.snapshot();
+    let mut arriving = Arriving::new(served == 1);
+    let looked = arriving.look(&mut buffer, &snapshot.head_limits);
+    // Then no time has passed, and nothing can have changed since.
+    let at_once = looked.is_some();
+    let head = match looked {
+        Some(head) => head,
+        None => {
+            let (head, returned) = arriving.read(core, client, &snapshot, buffer).await;
+            buffer = returned;
+            // Every head that arrives after a reload is judged by the new one, however long ago its first byte came.
+            snapshot = core.snapshot();
+            head
+        }
     };
     let mut work = core.take_work();
     let next = match head {
         // Its last bytes came when it was being ended for another: no answer would reach it.
         Ok(_) if !client.deadline.engage() => gone(core, client, &snapshot, &trace, buffer),
-        Ok(arrived) => {
+        Ok(length) => {
+            let arrived = Arrived { length, at_once };
             judge(
                 core,
                 client,
@@ -188,7 +205,7 @@ async fn judge(
     let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
     let bytes = buffer.filled().get(..length).unwrap_or_default();
     let request = Request { bytes, head };
-    let exchange = Exchange {
+    let mut exchange = Exchange {
         place,
         request,
         // Bytes behind a handshake are no request, whatever the answer is (S4.3).
@@ -218,27 +235,21 @@ async fn judge(
             decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut())
         }
     };
-    let (identity, keeps, rest) = obey(exchange, decision, response, rest).await;
+    let (identity, keeps, rest) = obey(&mut exchange, decision, response, rest).await;
     trace.finish(core, snapshot, client, Some(request), &identity);
     go_on(core, keeps, buffer, length, rest)
 }
 
 /// Forwards or refuses; what lies behind the request comes back.
 async fn obey(
-    exchange: Exchange<'_>,
+    exchange: &mut Exchange<'_>,
     decision: Decision,
     response: &mut ResponseHead,
     rest: Option<Buffer>,
 ) -> (Identity, Keeps, Option<Buffer>) {
-    let Place {
-        snapshot, trace, ..
-    } = exchange.place;
     match decision {
         Decision::Forward(permit) => {
-            let exchange = Exchange {
-                trailers: snapshot.passes_trailers(permit.tunnel()),
-                ..exchange
-            };
+            exchange.trailers = exchange.place.snapshot.passes_trailers(permit.tunnel());
             let (identity, keeps, rest) = exchange.forward(permit, response, rest).await;
             if identity.mechanism() != Mechanism::None {
                 exchange.place.client.deadline.prove();
@@ -246,7 +257,7 @@ async fn obey(
             (identity, keeps, rest)
         }
         Decision::Refuse(refused) => {
-            trace.tunnel.set(refused.tunnel);
+            exchange.place.trace.tunnel.set(refused.tunnel);
             let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
             (refused.identity, keeps, rest)
         }

@@ -1,5 +1,6 @@
 //! Reading a head: until its end, a refusal, or the deadline.
 
+use crate::http::HeadLimits;
 use crate::http::request::RequestError;
 use crate::http::scan::{HeadScan, Scan, ScanError, leading_crlf};
 use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
@@ -12,14 +13,6 @@ use super::client::Client;
 use super::core::Core;
 use super::snapshot::Snapshot;
 
-/// A whole request head at the beginning of a buffer.
-#[derive(Clone, Copy)]
-pub(super) struct Arrived {
-    pub length: usize,
-    /// It was there already: no time has passed, and nothing can have changed since.
-    pub at_once: bool,
-}
-
 /// Why there is no request head.
 pub(super) enum NoHead {
     /// The client left, or stayed silent, before the first byte.
@@ -31,72 +24,92 @@ pub(super) enum NoHead {
     Refused(Refusal),
 }
 
-/// Reads until `buffer` begins with a whole request head. What follows it stays in the buffer.
-pub(super) async fn read_request(
-    core: &Core,
-    client: &Client,
-    snapshot: &Snapshot,
-    mut buffer: Buffer,
-    first: bool,
-) -> (Result<Arrived, NoHead>, Buffer) {
-    let mut scan = HeadScan::default();
-    let mut may_be_empty = true;
-    let mut reads = 0;
-    let mut may_be_preamble = first;
-    let result = loop {
-        if may_be_preamble && buffer.filled().starts_with(&SIGNATURE) {
-            break Err(NoHead::Preamble);
+/// A request head as it arrives.
+pub(super) struct Arriving {
+    scan: HeadScan,
+    /// The empty line that may stand before a request has not been looked for yet (RFC 9112 2.2).
+    may_be_empty: bool,
+    /// What came so far is the beginning of a PROXY preamble, or nothing.
+    may_be_preamble: bool,
+}
+
+impl Arriving {
+    /// `first`: nothing came on this connection before.
+    pub(super) fn new(first: bool) -> Self {
+        Arriving {
+            scan: HeadScan::default(),
+            may_be_empty: true,
+            may_be_preamble: first,
         }
-        may_be_preamble = may_be_preamble && SIGNATURE.starts_with(buffer.filled());
-        // What may still become a preamble is not yet read as anything else.
-        let undecided = may_be_preamble && !buffer.is_empty();
-        if may_be_empty && buffer.len() >= 2 && !undecided {
-            // RFC 9112 2.2: one empty line before a request is ignored.
-            buffer.consume(leading_crlf(buffer.filled()));
-            may_be_empty = false;
-        }
-        if !undecided && (buffer.filled() != b"\r" || !may_be_empty) {
-            match scan.advance(buffer.filled(), &snapshot.head_limits) {
-                Scan::Complete(length) => {
-                    let at_once = reads == 0;
-                    break Ok(Arrived { length, at_once });
-                }
-                Scan::Refused(error) => break Err(NoHead::Refused(Refusal::Head(error.into()))),
-                Scan::Partial => {}
-            }
-        }
-        match make_room(buffer, &core.buffers) {
-            Ok(roomier) => buffer = roomier,
-            Err(full) => {
-                buffer = full;
-                break Err(NoHead::Refused(Refusal::Head(RequestError::from(
-                    ScanError::HeadTooLong,
-                ))));
-            }
-        }
-        if buffer.capacity() > BUFFER_BYTES {
-            client.deadline.begin_long_head();
-        }
-        if reads == 0 {
-            client.deadline.read_within(snapshot.timeouts.header);
-            client.deadline.pend();
-        }
-        let (result, returned) = client.read(buffer).await;
-        buffer = returned;
-        reads += 1;
-        match result {
-            Ok(1..) => {}
-            Ok(0) | Err(_) if buffer.is_empty() => break Err(NoHead::Quiet),
-            Ok(0) | Err(_) if client.deadline.fired() => {
-                break Err(NoHead::Refused(Refusal::HeadTimeout));
-            }
-            Ok(0) | Err(_) => break Err(NoHead::Gone),
-        }
-    };
-    if reads > 0 {
-        client.deadline.clear_read();
     }
-    (result, buffer)
+
+    /// Looks at all that has come so far; answers the length of the head that `buffer` then begins with, or why it is
+    /// none. `None`: more must come.
+    pub(super) fn look(
+        &mut self,
+        buffer: &mut Buffer,
+        limits: &HeadLimits,
+    ) -> Option<Result<usize, NoHead>> {
+        if self.may_be_preamble && buffer.filled().starts_with(&SIGNATURE) {
+            return Some(Err(NoHead::Preamble));
+        }
+        self.may_be_preamble = self.may_be_preamble && SIGNATURE.starts_with(buffer.filled());
+        // What may still become a preamble is not yet read as anything else.
+        let undecided = self.may_be_preamble && !buffer.is_empty();
+        if self.may_be_empty && buffer.len() >= 2 && !undecided {
+            buffer.consume(leading_crlf(buffer.filled()));
+            self.may_be_empty = false;
+        }
+        if undecided || (buffer.filled() == b"\r" && self.may_be_empty) {
+            return None;
+        }
+        match self.scan.advance(buffer.filled(), limits) {
+            Scan::Complete(length) => Some(Ok(length)),
+            Scan::Refused(error) => Some(Err(NoHead::Refused(Refusal::Head(error.into())))),
+            Scan::Partial => None,
+        }
+    }
+
+    /// Reads until `buffer` begins with a whole request head. What follows it stays in the buffer.
+    pub(super) async fn read(
+        mut self,
+        core: &Core,
+        client: &Client,
+        snapshot: &Snapshot,
+        mut buffer: Buffer,
+    ) -> (Result<usize, NoHead>, Buffer) {
+        client.deadline.read_within(snapshot.timeouts.header);
+        client.deadline.pend();
+        let result = loop {
+            match make_room(buffer, &core.buffers) {
+                Ok(roomier) => buffer = roomier,
+                Err(full) => {
+                    buffer = full;
+                    break Err(NoHead::Refused(Refusal::Head(RequestError::from(
+                        ScanError::HeadTooLong,
+                    ))));
+                }
+            }
+            if buffer.capacity() > BUFFER_BYTES {
+                client.deadline.begin_long_head();
+            }
+            let (result, returned) = client.read(buffer).await;
+            buffer = returned;
+            match result {
+                Ok(1..) => {}
+                Ok(0) | Err(_) if buffer.is_empty() => break Err(NoHead::Quiet),
+                Ok(0) | Err(_) if client.deadline.fired() => {
+                    break Err(NoHead::Refused(Refusal::HeadTimeout));
+                }
+                Ok(0) | Err(_) => break Err(NoHead::Gone),
+            }
+            if let Some(result) = self.look(&mut buffer, &snapshot.head_limits) {
+                break result;
+            }
+        };
+        client.deadline.clear_read();
+        (result, buffer)
+    }
 }
 
 /// Reads until `buffer` begins with a whole answer head; answers its length. The caller sets the deadline.

@@ -118,9 +118,7 @@ impl From<VersionError> for RequestError {
 impl From<TargetError> for RequestError {
     fn from(error: TargetError) -> Self {
         match error {
-            TargetError::Malformed | TargetError::Asterisk | TargetError::Authority(_) => {
-                RequestError::Target
-            }
+            TargetError::Malformed | TargetError::Asterisk => RequestError::Target,
         }
     }
 }

@@ -393,6 +393,12 @@ fn absolute_form_agrees_with_host_or_is_refused() {
         let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         assert_eq!(reason(&head), *expected, "{target} {host}");
     }
+    for authority in [
+        "", "?a", "u@a", "u:p@a", "a:", "a:99999", "a\\b", "a@b", "[::1",
+    ] {
+        let head = format!("GET http://{authority}/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(reason(&head), "bad_target", "{authority:?}");
+    }
     let missing = "GET http://a/ HTTP/1.1\r\n\r\n";
     assert_eq!(reason(missing), "host_missing");
 

@@ -9,7 +9,7 @@ fn parse(
     let head = format!("GET {target}");
     let (parsed, authority) = Target::parse(target.as_bytes(), 4, method)?;
     let text = |span: Span| String::from_utf8(span.of(head.as_bytes()).to_vec()).unwrap();
-    let authority = authority.map(|(host, port)| format!("{} {port:?}", host.as_str()));
+    let authority = authority.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
     Ok((text(parsed.path), parsed.query.map(text), authority))
 }
 
@@ -21,11 +21,11 @@ fn three_forms_become_one() {
         ("/a?", "/a", Some(""), None),
         ("//a", "//a", None, None),
         ("/a|b\"{}^`<>\\", "/a|b\"{}^`<>\\", None, None),
-        ("http://A.b/x?y", "/x", Some("y"), Some("a.b None")),
-        ("HTTPS://a.b:443/x", "/x", None, Some("a.b Some(443)")),
-        ("http://a.b", "", None, Some("a.b None")),
-        ("http://a.b?x", "", Some("x"), Some("a.b None")),
-        ("http://[::1]:80/", "/", None, Some("[::1] Some(80)")),
+        ("http://A.b/x?y", "/x", Some("y"), Some("A.b")),
+        ("HTTPS://a.b:443/x", "/x", None, Some("a.b:443")),
+        ("http://a.b", "", None, Some("a.b")),
+        ("http://a.b?x", "", Some("x"), Some("a.b")),
+        ("http://[::1]:80/", "/", None, Some("[::1]:80")),
     ];
     for (target, path, query, authority) in cases {
         let expected = (
@@ -75,23 +75,6 @@ fn refuses_what_is_no_target() {
         assert_eq!(
             parse(target, Method::Get),
             Err(TargetError::Malformed),
-            "{target:?}"
-        );
-    }
-    for target in [
-        "http://",
-        "http:///a",
-        "http://?a",
-        "http://u@a/",
-        "http://u:p@a/",
-        "http://a:/",
-        "http://a:99999/",
-        "http://a\\b/",
-        "http://a@b",
-        "http://[::1/",
-    ] {
-        assert!(
-            matches!(parse(target, Method::Get), Err(TargetError::Authority(_))),
             "{target:?}"
         );
     }
