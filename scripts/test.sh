@@ -11,6 +11,7 @@ need openssl openssl
 need pgrep procps
 need chromium chromium
 need chromedriver chromium-driver
+need wrk wrk
 need_cargo nextest
 
 # Without io_uring half of the tests would prove nothing; that is a failure, never a skip.
