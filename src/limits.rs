@@ -76,6 +76,8 @@ pub const LARGE_BUFFERS_LENT_MAX: usize = 256;
 /// How long a client may be waited for within one body before [`Limits::body_min_rate`] counts.
 pub const BODY_RATE_GRACE: Duration = Duration::from_secs(10);
 
+/// Clients of one core whose failed verifications are counted.
+pub const BUDGETS_MAX: usize = 4096;
 /// Bytes of verified tokens that one core remembers.
 pub const TOKEN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Unused connections to one upstream that one core keeps.
@@ -109,6 +111,9 @@ pub struct Limits {
     pub body_min_rate: u64,
     /// Most upgraded connections of one tunnel on one core; 0: no limit.
     pub upgrades_per_tunnel: usize,
+    /// Tokens that fail per second and client address (IPv4, or IPv6 /64) on one core, and four times that at once;
+    /// 0: no limit.
+    pub failed_verifications_per_second: u64,
 }
 
 impl Default for Limits {
@@ -123,6 +128,7 @@ impl Default for Limits {
             body_bytes: 0,
             body_min_rate: 256,
             upgrades_per_tunnel: 8192,
+            failed_verifications_per_second: 500,
         }
     }
 }

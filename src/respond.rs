@@ -42,6 +42,9 @@ pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Resu
     if status == 405 {
         text.put("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
     }
+    if status == 429 {
+        text.put("Retry-After: 1\r\n");
+    }
     text.body(
         "application/json",
         &["{\"error\":\"", phrase(status), ".\"}"],
@@ -125,6 +128,7 @@ fn phrase(status: u16) -> &'static str {
         414 => "URI Too Long",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",

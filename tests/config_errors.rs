@@ -197,7 +197,6 @@ fn features_that_are_not_built_are_refused_by_name() {
 + failed_verifications_per_second = 500
 + expensive_verifications_per_second = 1
 + [tokens]
-! adit.toml:9:1: limits.failed_verifications_per_second: a budget of failed verifications is not built yet in this version; remove it
 ! adit.toml:10:1: limits.expensive_verifications_per_second: a budget of expensive verifications is not built yet in this version; remove it
 
 - [tokens]

@@ -71,7 +71,11 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
             "expensive_verifications_per_second",
         ],
     )?;
-    refuse_budgets(&table);
+    table.unbuilt(
+        "expensive_verifications_per_second",
+        "a budget of expensive verifications is",
+        Harmless::Zero,
+    );
     let defaults = Limits::default();
     let head_bytes_max = LARGE_BUFFER_BYTES as u64 / 2;
     let head_bytes = table
@@ -103,6 +107,9 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
     let upgrades_per_tunnel = table
         .integer("upgrades_per_tunnel", 0..=CONNECTIONS_PER_CORE_MAX)
         .or(defaults.upgrades_per_tunnel as u64);
+    let failed_verifications_per_second = table
+        .integer("failed_verifications_per_second", 0..=u32::MAX.into())
+        .or(defaults.failed_verifications_per_second);
     Some(Limits {
         head_bytes: usize::try_from(head_bytes?).ok()?,
         header_fields: usize::try_from(header_fields?).ok()?,
@@ -113,18 +120,6 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
         body_bytes: body_bytes?,
         body_min_rate: body_min_rate?,
         upgrades_per_tunnel: usize::try_from(upgrades_per_tunnel?).ok()?,
+        failed_verifications_per_second: failed_verifications_per_second?,
     })
-}
-
-fn refuse_budgets(table: &Reader<'_>) {
-    table.unbuilt(
-        "failed_verifications_per_second",
-        "a budget of failed verifications is",
-        Harmless::Nothing,
-    );
-    table.unbuilt(
-        "expensive_verifications_per_second",
-        "a budget of expensive verifications is",
-        Harmless::Zero,
-    );
 }

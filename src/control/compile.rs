@@ -126,6 +126,7 @@ fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
             .map(|tunnel| policy_tunnel(settings, tunnel))
             .collect(),
         keys,
+        failed_verifications_per_second: settings.limits.failed_verifications_per_second,
     })
 }
 

@@ -21,6 +21,25 @@ pub struct Trust {
     pub forwarded_from: Vec<IpNet>,
 }
 
+/// What counts as one client: an IPv4 address, or the /64 that an IPv6 customer has at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressKey {
+    V4([u8; 4]),
+    V6([u16; 4]),
+}
+
+impl AddressKey {
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => AddressKey::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [first, second, third, fourth, ..] = address.segments();
+                AddressKey::V6([first, second, third, fourth])
+            }
+        }
+    }
+}
+
 /// Longest request id that is taken over, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
 

@@ -1,5 +1,6 @@
 //! The order of judgement (rstream 7.3, S1, S4).
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::authn::bearer::Bearer;
@@ -11,12 +12,14 @@ use crate::http::field::FieldKind;
 use crate::http::path::{JudgedPath, judge};
 use crate::token::{self, TokenCache, TokenError, TokenForm, VerifiedToken};
 
+use super::budget::Budgets;
 use super::{Decision, Facts, Guard, Policy, Refusal, Refused, Scheme, Tunnel};
 
 /// What one core remembers and works in: verified tokens, and room to decode into. It changes no verdict.
 #[derive(Debug)]
 pub struct Memory {
     pub tokens: TokenCache,
+    failures: Budgets,
     path: Vec<u8>,
     query_token: Vec<u8>,
 }
@@ -25,6 +28,7 @@ impl Memory {
     pub fn new(tokens: TokenCache) -> Self {
         Memory {
             tokens,
+            failures: Budgets::default(),
             path: Vec::new(),
             query_token: Vec::new(),
         }
@@ -57,15 +61,11 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
         return Decision::Forward(authz::public(index, withheld));
     }
     let evidence = Evidence::read(facts.request, &mut memory.query_token);
-    let (token, carrier) = match verify(policy, &evidence, now, &mut memory.tokens) {
+    let client = facts.connection.client;
+    let work = (&mut memory.tokens, &mut memory.failures);
+    let (token, carrier) = match verify(policy, &evidence, client, now, work) {
         Ok(verified) => verified,
-        Err(why) => {
-            return refuse(
-                Refusal::Unauthenticated(why),
-                Some(index),
-                Identity::Anonymous,
-            );
-        }
+        Err(refusal) => return refuse(refusal, Some(index), Identity::Anonymous),
     };
     let context = connect_context(tunnel, &path);
     match authz::token(index, &token, carrier, &context) {
@@ -74,22 +74,31 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
     }
 }
 
-/// The token that counts, verified.
+/// The token that counts, verified. One that must be verified anew takes what the client has left to fail (S9).
 fn verify(
     policy: &Policy,
     evidence: &Evidence<'_>,
+    client: Option<IpAddr>,
     now: Now,
-    tokens: &mut TokenCache,
-) -> Result<(Rc<VerifiedToken>, Carrier), Unauthenticated> {
-    let (token, carrier) = evidence.token()?;
-    let keys = policy
-        .keys
-        .as_ref()
-        .ok_or(Unauthenticated::Token(TokenError::CeNotAllowed))?;
-    let verified = tokens
-        .verify(token, keys, now.unix_seconds())
-        .map_err(Unauthenticated::Token)?;
-    Ok((verified, carrier))
+    (tokens, failures): (&mut TokenCache, &mut Budgets),
+) -> Result<(Rc<VerifiedToken>, Carrier), Refusal> {
+    let refused = |error| Refusal::Unauthenticated(Unauthenticated::Token(error));
+    let (token, carrier) = evidence.token().map_err(Refusal::Unauthenticated)?;
+    let keys = policy.keys.as_ref();
+    let keys = keys.ok_or(refused(TokenError::CeNotAllowed))?;
+    let verified = match tokens.remembered(token, now.unix_seconds()) {
+        Some(known) => known,
+        None if !failures.has_left(client, now.monotonic) => return Err(Refusal::TooManyFailures),
+        None => {
+            let verified = tokens.verify_anew(token, keys, now.unix_seconds());
+            if verified.is_err() {
+                let per_second = policy.failed_verifications_per_second;
+                failures.spend(client, now.monotonic, per_second);
+            }
+            verified
+        }
+    };
+    Ok((verified.map_err(refused)?, carrier))
 }
 
 /// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for.

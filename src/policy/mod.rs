@@ -5,6 +5,7 @@
 //! [`Decision`]. No socket, no clock, no allocation on the warm path. `adit run`, the tests and every tool that explains
 //! a verdict call this one function.
 
+mod budget;
 pub mod client_address;
 mod decide;
 pub mod refusal;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub tunnels: Vec<Tunnel>,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
+    /// Tokens that fail per second and client; 0: no limit (S9).
+    pub failed_verifications_per_second: u64,
 }
 
 /// One published tunnel, as far as verdicts go.

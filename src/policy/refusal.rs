@@ -28,6 +28,8 @@ pub enum Refusal {
     EdgePath,
     Unauthenticated(Unauthenticated),
     Forbidden(Forbidden),
+    /// The client has sent more tokens that fail than it may (S9); this one was not looked at.
+    TooManyFailures,
     /// The tunnel has as many upgraded connections on this core as it may have (S9).
     TooManyUpgrades,
     /// The edge has no descriptor or memory left for a connection to the upstream.
@@ -76,6 +78,7 @@ impl Refusal {
             Refusal::Misdirected => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
+            Refusal::TooManyFailures => 429,
             Refusal::TooManyUpgrades | Refusal::EdgeExhausted => 503,
             Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
             Refusal::Upstream(_) => 502,
@@ -96,6 +99,7 @@ impl Refusal {
             Refusal::EdgePath => "edge_path_unknown",
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
+            Refusal::TooManyFailures => "too_many_failed_verifications",
             Refusal::TooManyUpgrades => "too_many_upgrades",
             Refusal::EdgeExhausted => "edge_exhausted",
             Refusal::Upstream(fault) => fault.reason(),
@@ -113,6 +117,7 @@ impl Refusal {
             Refusal::UnknownHost | Refusal::Misdirected | Refusal::EdgePath => false,
             Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
+            | Refusal::TooManyFailures
             | Refusal::TooManyUpgrades
             | Refusal::EdgeExhausted
             | Refusal::Upstream(_) => false,

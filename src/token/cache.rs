@@ -72,24 +72,43 @@ impl TokenCache {
         }
     }
 
-    /// The verified token, from memory or by verifying now. Failures are not remembered.
+    /// The verified token, from memory or by verifying now.
     pub fn verify(
         &mut self,
         token: &[u8],
         keys: &TokenKeys,
         now_unix: u64,
     ) -> Result<Rc<VerifiedToken>, TokenError> {
-        if let Some(known) = self.entries.get(token) {
-            let known = Rc::clone(known);
-            self.hits += 1;
-            return match known.check_time(now_unix) {
-                Ok(()) => Ok(known),
-                Err(error) => {
-                    self.remove(token);
-                    Err(error)
-                }
-            };
+        match self.remembered(token, now_unix) {
+            Some(known) => known,
+            None => self.verify_anew(token, keys, now_unix),
         }
+    }
+
+    /// What is remembered of a token, if anything is.
+    pub fn remembered(
+        &mut self,
+        token: &[u8],
+        now_unix: u64,
+    ) -> Option<Result<Rc<VerifiedToken>, TokenError>> {
+        let known = Rc::clone(self.entries.get(token)?);
+        self.hits += 1;
+        Some(match known.check_time(now_unix) {
+            Ok(()) => Ok(known),
+            Err(error) => {
+                self.remove(token);
+                Err(error)
+            }
+        })
+    }
+
+    /// Verifies a token that is not remembered. Failures are not remembered either.
+    pub fn verify_anew(
+        &mut self,
+        token: &[u8],
+        keys: &TokenKeys,
+        now_unix: u64,
+    ) -> Result<Rc<VerifiedToken>, TokenError> {
         self.misses += 1;
         let verified = Rc::new(verify(token, keys, now_unix)?);
         self.insert(token, Rc::clone(&verified));

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::limits::CONNECTIONS_ENDING_MAX;
+use crate::policy::client_address::AddressKey;
 use crate::runtime::deadline::Deadlines;
 use crate::runtime::deadline::eviction::Eviction;
 
@@ -80,25 +81,6 @@ pub struct AddressSlot(#[expect(dead_code, reason = "held for its drop")] Counte
 
 /// The right to hold one upgraded connection of a tunnel open; given back when it is dropped.
 pub struct UpgradeSlot(#[expect(dead_code, reason = "held for its drop")] Counted<String>);
-
-/// What counts as one client: an IPv4 address, or the /64 that an IPv6 customer has at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AddressKey {
-    V4([u8; 4]),
-    V6([u16; 4]),
-}
-
-impl AddressKey {
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => AddressKey::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [first, second, third, fourth, ..] = address.segments();
-                AddressKey::V6([first, second, third, fourth])
-            }
-        }
-    }
-}
 
 /// How many hold a place under each key. A key that nobody holds takes no room.
 struct Tally<K>(RefCell<HashMap<K, usize>>);

@@ -159,6 +159,7 @@ impl Trace {
             | Refusal::Misdirected
             | Refusal::EdgePath
             | Refusal::Unauthenticated(_)
+            | Refusal::TooManyFailures
             | Refusal::TooManyUpgrades
             | Refusal::EdgeExhausted
             | Refusal::Forbidden(_) => EndedBy::Edge,

@@ -290,7 +290,11 @@ fn a_client_takes_its_answer_in_time() {
         while peer.try_send(&[b'x'; 65_536]).is_ok() {}
         hold.wait();
     });
-    let edge = Edge::before(&upstream);
+    // While the pipe fills, the edge also waits for the upstream: that wait must not be the one that is over first.
+    let edge = Edge::setup()
+        .tunnel(Tunnel::public(HOST, &upstream))
+        .tables("[timeouts]\nupstream_read_idle = \"12h\"")
+        .start();
     let mut client = edge.client();
     client.send(get());
     client.head().unwrap();

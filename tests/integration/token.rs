@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::stage::{Stage, bearer, get, path_rule, target};
 use crate::support::edge::SECRET;
-use crate::support::{HOST, Response, sign};
+use crate::support::{Client, Edge, HOST, Response, Tunnel, Upstream, sign};
 
 const PLAIN: &str = "Bearer realm=\"rstream\"";
 const INVALID: &str = "Bearer realm=\"rstream\", error=\"invalid_token\"";
@@ -355,4 +355,35 @@ fn a_token_elsewhere_than_in_its_two_places_is_none() {
     }
     stage.refuses(&format!("/rstream.token={token}"), "", 401, "token_missing");
     stage.forwards("/", &format!("aUTHORIZATION:\tbEaReR   {token}  \r\n"));
+}
+
+/// S9: guessing is bounded for each client, and costs nobody else anything.
+#[test]
+fn a_client_whose_tokens_fail_too_often_is_told_to_wait() {
+    let upstream = Upstream::fixed("inside");
+    let edge = Edge::setup()
+        .tunnel(Tunnel::guarded(HOST, &upstream))
+        .tables("[limits]\nfailed_verifications_per_second = 5")
+        .start();
+    let good = bearer(&edge.token(|_| ()));
+    let forged = |number: usize| bearer(&format!("{}{number}", edge.token(|_| ())));
+    let mut client = edge.client();
+    assert_eq!(client.ask(get("/", &good)).status, 200);
+    // No time passes: the clock of the edge may still move a little, and earn one or two.
+    let refused = (0..60)
+        .map(|number| client.ask(get("/", &forged(number))))
+        .find(|answer| answer.status != 401)
+        .expect("an end to guessing");
+    assert_eq!((refused.status, refused.closes()), (429, false));
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    // What is remembered goes on, and so does everybody else.
+    assert_eq!(client.ask(get("/", &good)).status, 200);
+    let reason = "\"reason\":\"too_many_failed_verifications\"";
+    assert!(edge.log_text().contains(reason));
+    let mut other = Client::from("127.0.0.3", edge.http());
+    assert_eq!(other.ask(get("/", &forged(0))).status, 401);
+    edge.pass(Duration::from_secs(5));
+    assert_eq!(client.ask(get("/", &forged(0))).status, 401);
+    let new = bearer(&edge.token(|claims| drop(claims.insert("sub".into(), "new".into()))));
+    assert_eq!(client.ask(get("/", &new)).status, 200);
 }

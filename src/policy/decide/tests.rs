@@ -11,6 +11,7 @@ use crate::token::{CONNECT_PERMISSION, CeBounds, MintRequest, TokenKeys, mint_hs
 use std::time::Duration;
 
 mod credential;
+mod failures;
 mod routing;
 mod table;
 
@@ -65,6 +66,7 @@ fn policy() -> Policy {
             }),
             "example.com",
         )),
+        failed_verifications_per_second: 500,
     }
 }
 

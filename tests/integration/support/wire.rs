@@ -156,21 +156,21 @@ impl Wire {
 
     /// Whether something (bytes or an end) is there to be read within a few milliseconds. For loops that move the clock.
     pub fn has_news(&mut self) -> bool {
-        if !self.buffered.is_empty() {
-            return true;
-        }
-        let mut byte = [0];
-        self.socket
-            .set_read_timeout(Some(Duration::from_millis(5)))
-            .unwrap();
-        let quiet = self.socket.peek(&mut byte).is_err_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            )
-        });
-        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        !quiet
+        let patience = |wire: &Wire, time| wire.socket.set_read_timeout(Some(time)).unwrap();
+        patience(self, Duration::from_millis(5));
+        let news = !self.buffered.is_empty()
+            || match self.socket.peek(&mut [0]) {
+                // TLS has words of its own, such as tickets, which are no news.
+                Ok(1..) => self.fill() != Err(Ending::Silent),
+                // An end stays there to be read.
+                Ok(0) => true,
+                Err(error) => !matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ),
+            };
+        patience(self, PATIENCE);
+        news
     }
 
     fn taken(&mut self, count: usize) -> Vec<u8> {

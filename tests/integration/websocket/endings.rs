@@ -135,7 +135,10 @@ fn a_client_that_never_reads_stops_its_upstream_and_then_goes() {
         }
         let _ = told.lock().unwrap().send(sent);
     });
-    let edge = setup(&upstream).start();
+    // While the pipe fills, neither side may count as silent.
+    let edge = setup(&upstream)
+        .tables("[timeouts]\nupstream_read_idle = \"12h\"")
+        .start();
     let client = opened(&edge, false);
     edge.pass_until(seconds(10), "the client is given up", || {
         !edge.log_text().is_empty()
