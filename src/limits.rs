@@ -114,6 +114,8 @@ pub struct Limits {
     /// Tokens that fail per second and client address (IPv4, or IPv6 /64) on one core, and four times that at once;
     /// 0: no limit.
     pub failed_verifications_per_second: u64,
+    /// Tokens that take a public key to verify, per second and client address on one core, likewise; 0: no limit.
+    pub expensive_verifications_per_second: u64,
 }
 
 impl Default for Limits {
@@ -129,6 +131,7 @@ impl Default for Limits {
             body_min_rate: 256,
             upgrades_per_tunnel: 8192,
             failed_verifications_per_second: 500,
+            expensive_verifications_per_second: 0,
         }
     }
 }

@@ -122,12 +122,12 @@ fn a_tunnel_without_authentication_must_be_declared_public() {
 - [tokens.ce]
 - projects = ["proj-1"]
 - permissions = ["tunnels.streams.create-delete"]
-! adit.toml:15:14: tunnel[1].token_auth: needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and [tokens.ce]
+! adit.toml:15:14: tunnel[1].token_auth: needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and a [[credential]] or [tokens.ce]
 
 - [tokens.ce]
 - projects = ["proj-1"]
 - permissions = ["tunnels.streams.create-delete"]
-! adit.toml:17:14: tunnel[1].token_auth: no kind of token is accepted: add [tokens.ce] with projects and permissions, the one kind built in this version
+! adit.toml:17:14: tunnel[1].token_auth: no token is accepted: add a [[credential]] that tokens belong to, or [tokens.ce] for tokens without a stored credential
 "#,
     );
 }
@@ -174,8 +174,6 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - [tokens]
-+ [[credential]]
-+ id = "x"
 + [[issuer]]
 + issuer = "x"
 + [[client_ca]]
@@ -185,19 +183,11 @@ fn features_that_are_not_built_are_refused_by_name() {
 + [challenge]
 + [geoip]
 + [tokens]
-! adit.toml:8:3: credential: stored credentials are not built yet in this version; remove it
-! adit.toml:10:3: issuer: tokens of other issuers are not built yet in this version; remove it
-! adit.toml:12:3: client_ca: client certificates are not built yet in this version; remove it
-! adit.toml:14:2: sign_in: sign-in of browsers is not built yet in this version; remove it
-! adit.toml:16:2: challenge: challenge mode is not built yet in this version; remove it
-! adit.toml:17:2: geoip: rules by country are not built yet in this version; remove it
-
-- [tokens]
-+ [limits]
-+ failed_verifications_per_second = 500
-+ expensive_verifications_per_second = 1
-+ [tokens]
-! adit.toml:10:1: limits.expensive_verifications_per_second: a budget of expensive verifications is not built yet in this version; remove it
+! adit.toml:8:3: issuer: tokens of other issuers are not built yet in this version; remove it
+! adit.toml:10:3: client_ca: client certificates are not built yet in this version; remove it
+! adit.toml:12:2: sign_in: sign-in of browsers is not built yet in this version; remove it
+! adit.toml:14:2: challenge: challenge mode is not built yet in this version; remove it
+! adit.toml:15:2: geoip: rules by country are not built yet in this version; remove it
 
 - [tokens]
 + [http]
@@ -692,13 +682,144 @@ fn secrets() {
 }
 
 #[test]
+fn credentials_say_what_proves_them_and_what_they_reach() {
+    check(
+        r#"
+- [[project]]
++ [[credential]]
++ id = "bot"
++ kind = "pat"
++ token_sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
++ projects = ["proj-1"]
++ permissions = []
++ resources = '{"tunnels":{"projects":["proj-1"]}}'
++ revoked = true
++ updated_at = "2026-01-31T12:00:00Z"
++ [[credential]]
++ id = "app"
++ kind = "app"
++ public_key_file = "app.pem"
++ projects = ["proj-1"]
++ resources.tunnels.projects = ["proj-1"]
++ [[credential]]
++ id = "ana"
++ kind = "user"
++ projects = ["proj-1"]
++ [[project]]
+
+- [[project]]
++ [[credential]]
++ [[project]]
+! adit.toml:13:1: credential[1].id: missing; write id = "ci-bot"
+! adit.toml:13:1: credential[1].kind: missing; write kind = "pat"
+! adit.toml:13:1: credential[1].projects: missing; write projects = ["proj-1"]
+
+- [[project]]
++ [[credential]]
++ id = "bot"
++ kind = "pat"
++ projects = []
++ updated_at = "yesterday"
++ [[credential]]
++ id = "bot"
++ kind = "bot"
++ projects = ["proj-2"]
++ [[project]]
+! adit.toml:13:1: credential[1].token_sha256: missing; write token_sha256 = "..." (adit credential hash prints it)
+! adit.toml:16:12: credential[1].projects: an empty list lets this credential in nowhere; fill it, or remove the credential
+! adit.toml:17:14: credential[1].updated_at: expected a moment such as "2026-01-31T12:00:00Z", found "yesterday"
+! adit.toml:19:6: credential[2].id: "bot" is already a credential at adit.toml:14:6
+! adit.toml:20:8: credential[2].kind: expected one of "pat", "app", "user", "mtls", found "bot"
+
+- [[project]]
++ [[credential]]
++ id = "a"
++ kind = "pat"
++ token_sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
++ public_key_file = "app.pem"
++ projects = ["proj-2"]
++ [[credential]]
++ id = "b"
++ kind = "pat"
++ token_sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "c"
++ kind = "pat"
++ token_sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a48810"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "d"
++ kind = "app"
++ public_key_file = "cert.pem"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "e"
++ kind = "mtls"
++ certificate_sha256 = "00"
++ projects = ["proj-1"]
++ [[project]]
+! adit.toml:17:19: credential[1].public_key_file: a credential of this kind has no such key; remove it, or change kind
+! adit.toml:22:16: credential[2].token_sha256: the same token is already a credential at adit.toml:16:16
+! adit.toml:27:16: credential[3].token_sha256: expected the SHA-256 of a token, 64 hex digits (adit credential hash prints it), found "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a..."
+! adit.toml:32:19: credential[4].public_key_file: cert.pem has no PEM block PUBLIC KEY with a P-521 key (adit credential new-app makes one)
+! adit.toml:36:8: credential[5].kind: client certificates are not built yet in this version; remove this credential
+
+- [[project]]
++ [[credential]]
++ id = "a"
++ kind = "user"
++ projects = ["proj-2"]
++ resources = "everything"
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ resources = '{"projects":["proj-1"]}'
++ [[credential]]
++ id = "c"
++ kind = "user"
++ projects = ["proj-1"]
++ resources = '{"tunnels":{"project":["proj-1"]}}'
++ [[credential]]
++ id = "d"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.params.path.regex = "("
++ [[credential]]
++ id = "e"
++ kind = "user"
++ projects = ["proj-1"]
++ resources = 7
++ [[credential]]
++ id = "f"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.projects = [1.5]
++ [[project]]
+! adit.toml:17:13: credential[1].resources: not the JSON of a boundary: not a JSON value
+! adit.toml:22:13: credential[2].resources: expected an object with one key, "tunnels", and the boundary in it
+! adit.toml:27:13: credential[3].resources: an unknown key
+! adit.toml:32:1: credential[4].resources: not a pattern that can be compiled
+! adit.toml:37:13: credential[5].resources: expected a boundary as JSON text or as a table, found 7
+! adit.toml:42:1: credential[6].resources: dates and numbers that are not whole have no place here
+
+- hs256_secret_file = "secret"
++ hs256_secret_file = "secret"
++ revocations_file = "revoked"
+! adit.toml:10:20: tokens.revocations_file: revoked:2: neither the id of a credential nor sha256: and the hash of a token
+"#,
+    );
+}
+
+#[test]
 fn tokens_of_the_community_edition_are_bounded() {
     check(
         r#"
 - projects = ["proj-1"]
 + projects = ["proj-2"]
 ! warning: adit.toml:11:13: tokens.ce.projects[1]: there is no project "proj-2"; did you mean "proj-1"?
-! warning: adit.toml:20:14: tunnel[1].token_auth: no token can pass: tokens.ce.projects does not have this tunnel's project "proj-1"
+! warning: adit.toml:20:14: tunnel[1].token_auth: no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project "proj-1"
 
 - projects = ["proj-1"]
 + projects = []
@@ -720,7 +841,7 @@ fn tokens_of_the_community_edition_are_bounded() {
 + [[tunnel]]
 + hostname = "app.t.edge.example.com"
 + project = "proj-2"
-! warning: adit.toml:23:14: tunnel[1].token_auth: no token can pass: tokens.ce.projects does not have this tunnel's project "proj-2"
+! warning: adit.toml:23:14: tunnel[1].token_auth: no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project "proj-2"
 
 - hs256_secret_file = "secret"
 + hs256_secret_file = "secret"
@@ -932,6 +1053,9 @@ fn other_files(folder: &Folder) {
     folder.write("broken.pem", 0o644, block);
     folder.write("open", 0o644, SECRET);
     folder.write("short", 0o600, "canary");
+    folder.write("revoked", 0o600, "bot\ntwo words\n");
+    let app = adit::token::P521PrivateKey::generate().unwrap().public();
+    folder.write("app.pem", 0o644, app.to_pem().unwrap());
     folder.write("spaced", 0o600, "canary with blanks in it");
     folder.write("old.pem", 0o644, expired(folder));
 }

@@ -30,7 +30,7 @@ fn load(folder: &Folder, text: &str) -> Loaded {
 
 /// The reference with every default written out.
 fn spelled_out() -> String {
-    let examples = ["include =", "public_port ="];
+    let examples = ["include =", "public_port =", "revocations_file ="];
     let lines = REFERENCE.lines().map(|line| {
         let key = line.strip_prefix("#: ");
         match key {
@@ -95,6 +95,7 @@ fn the_reference_shows_every_key() {
         ("tokens", "[tokens]"),
         ("tokens.ce", "[tokens.ce]"),
         ("project", "[[project]]"),
+        ("credential", "[[credential]]"),
         ("tunnel", "[[tunnel]]"),
         ("timeouts", "[timeouts]"),
         ("limits", "[limits]"),

@@ -254,7 +254,7 @@ fn mistakes_in_the_environment() {
         (
             "ADIT_CREDENTIAL__ID",
             "x",
-            "environment: ADIT_CREDENTIAL: stored credentials are not built yet in this version; remove it",
+            "environment: ADIT_CREDENTIAL: only single values outside arrays of tables can be set from the environment",
         ),
         (
             "ADIT_TOKENS__HS256_SECRET",

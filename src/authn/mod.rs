@@ -92,11 +92,12 @@ impl Identity {
         }
     }
 
-    /// The name for the log; empty where there is none.
-    pub fn subject(&self) -> &str {
+    /// The name of the stored credential, or of the subject where there is none, for the log; empty where neither is.
+    pub fn name(&self) -> &str {
         match self {
             Identity::Anonymous => "",
-            Identity::Token(token) => token.subject(),
+            Identity::Token(token) if token.credential().is_empty() => token.subject(),
+            Identity::Token(token) => token.credential(),
         }
     }
 }

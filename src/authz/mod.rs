@@ -90,11 +90,10 @@ pub fn token(
     if !token.may(CONNECT_PERMISSION) {
         return Err(Forbidden::PermissionMissing);
     }
-    let connect = match token.boundary() {
-        Some(boundary) => boundary.connect(context),
-        None => Connect::Allowed,
-    };
-    match connect {
+    // The strictest says why.
+    let boundaries = token.boundaries();
+    let connect = boundaries.map(|boundary| boundary.connect(context)).max();
+    match connect.unwrap_or(Connect::Allowed) {
         Connect::Allowed => {
             let withholds_authorization = carrier == Carrier::Authorization;
             Ok(Permit {
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
     use crate::boundary::TunnelProperties;
     use crate::http::path::judge;
-    use crate::token::{CeBounds, MintRequest, TokenKeys, mint_hs256, verify};
+    use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256, verify};
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -125,10 +124,7 @@ mod tests {
         path: &str,
         carrier: Carrier,
     ) -> Result<Permit, Forbidden> {
-        let bounds = CeBounds {
-            projects: vec!["p1".to_owned()],
-            permissions: vec![CONNECT_PERMISSION.to_owned()],
-        };
+        let bounds = Bounds::connect_within(&["p1"]);
         let keys = TokenKeys::new(SECRET, Some(bounds), "");
         let request = MintRequest {
             permissions: Some(permissions.iter().map(|one| one.to_string()).collect()),

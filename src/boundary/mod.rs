@@ -49,16 +49,16 @@ pub struct ConnectContext<'a> {
     pub path: &'a JudgedPath<'a>,
 }
 
-/// Whether a credential may connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a credential may connect; of several boundaries that must all allow it, the greatest answer is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Connect {
     Allowed,
-    /// No path of this tunnel is within the boundary.
-    OutsideBoundary,
-    /// Other paths of this tunnel are.
-    PathOutsideBoundary,
     /// Other paths of this tunnel are; this target can be read as more than one path (S2).
     PathAmbiguous,
+    /// Other paths of this tunnel are.
+    PathOutsideBoundary,
+    /// No path of this tunnel is within the boundary.
+    OutsideBoundary,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 )]
 
 mod check;
+mod credential;
 mod demo;
 mod run;
 mod token;
@@ -58,6 +59,9 @@ enum Command {
     /// Make and read tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Make what stored credentials need
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
 }
 
 #[derive(clap::Args)]
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Token(command) => token::token(&command),
+        Command::Credential(command) => credential::credential(&command),
     }
 }
 

@@ -6,19 +6,23 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{bad_configuration, failed, say};
 use crate::config;
 use crate::runtime::clock::Clock;
-use crate::token::inspect;
-use crate::token::{MintRequest, TokenError, mint_hs256};
+use crate::token::{
+    MintError, MintFamily, MintRequest, P521PrivateKey, TokenError, inspect, mint_es512,
+    mint_hs256, sha256_hex,
+};
 
 #[derive(clap::Subcommand)]
 pub(super) enum TokenCommand {
-    /// Sign a token with the deployment secret and print it
+    /// Sign a token and print it
     ///
-    /// The token is a CE token: the edge accepts it where [tokens.ce] is configured, within the projects and permissions
-    /// listed there.
-    #[command(after_help = MINT_EXAMPLES)]
+    /// Without --type it is a CE token: the edge accepts it where [tokens.ce] is configured, within the projects and
+    /// permissions listed there. Those of the other types belong to a [[credential]].
+    #[command(after_long_help = MINT_EXAMPLES)]
     Mint(MintArguments),
     /// Show what a token says, without checking or showing its signature
     ///
@@ -33,13 +37,43 @@ Examples:
 
   For paths below /api/ only, for ten minutes:
     adit token mint --secret-file /etc/adit/secrets/hs256 --expires-in 10m --boundary \\
-    '{\"scopes\":{\"tunnels\":{\"connect\":{\"params\":{\"path\":{\"regex\":\"^/api/\"}}}}}}'";
+    '{\"scopes\":{\"tunnels\":{\"connect\":{\"params\":{\"path\":{\"regex\":\"^/api/\"}}}}}}'
+
+  A personal token, whose hash for its [[credential]] is printed on standard error:
+    adit token mint --type pat --secret-file /etc/adit/secrets/hs256 --expires-in 90d
+
+  For an application, with its own key (adit credential new-app):
+    adit token mint --type app --client-id reports --key-file /etc/adit/keys/reports.key";
+
+/// Which family a new token is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Type {
+    /// Without a type, as the Community Edition makes them
+    Ce,
+    /// A personal token: it counts once its hash is that of a [[credential]]
+    Pat,
+    /// For a user, for at most an hour
+    Auth,
+    /// For an application, signed with its own key, for at most an hour
+    App,
+}
 
 #[derive(clap::Args)]
 pub(super) struct MintArguments {
+    #[arg(long = "type", value_enum, default_value = "ce")]
+    kind: Type,
     /// File with the deployment secret ([tokens] hs256_secret_file), at least 32 bytes
-    #[arg(long, value_name = "FILE")]
-    secret_file: PathBuf,
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    secret_file: Option<PathBuf>,
+    /// File with the application's private key: PEM, or PKCS#8 in hex
+    #[arg(long, value_name = "FILE", required_if_eq("kind", "app"))]
+    key_file: Option<PathBuf>,
+    /// The application: the id of its [[credential]]
+    #[arg(long, value_name = "NAME", required_if_eq("kind", "app"))]
+    client_id: Option<String>,
+    /// The user: the id of the [[credential]]
+    #[arg(long, value_name = "NAME", required_if_eq("kind", "auth"))]
+    user_id: Option<String>,
     /// Who the token is for: the claim `sub`, shown as `credential` in the access log
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
@@ -50,9 +84,10 @@ pub(super) struct MintArguments {
     /// Boundary as JSON: the value of `resources.tunnels`; without this, every tunnel of the allowed projects
     #[arg(long, value_name = "JSON")]
     boundary: Option<String>,
-    /// How long the token is good: a number with s, m, h or d; `never` must be written out
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lifetime)]
-    expires_in: Lifetime,
+    /// How long the token is good: a number with s, m, h or d; `never` must be written out. Without this, an hour; a minute
+    /// for auth and app
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    expires_in: Option<Lifetime>,
     /// How long until the token becomes good
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     not_before_in: Option<Duration>,
@@ -107,13 +142,11 @@ pub(super) fn token(command: &TokenCommand) -> ExitCode {
 }
 
 fn mint(arguments: &MintArguments) -> ExitCode {
-    let secret = match fs::read(&arguments.secret_file) {
-        Ok(bytes) => config::secret_from_file_bytes(&bytes),
-        Err(error) => {
-            let file = arguments.secret_file.display();
-            return failed(format_args!("--secret-file {file}: {error}"));
-        }
-    };
+    if arguments.kind != Type::App && arguments.secret_file.is_none() {
+        return bad_configuration(
+            "adit: --secret-file FILE is missing: the deployment secret signs every token but those of applications\n\nUsage: adit token mint --secret-file FILE [OPTIONS]",
+        );
+    }
     let boundary = match arguments
         .boundary
         .as_deref()
@@ -126,32 +159,90 @@ fn mint(arguments: &MintArguments) -> ExitCode {
         }
     };
     let now = Clock::default().now().unix_seconds();
+    let (family, short) = match arguments.kind {
+        Type::Ce => (MintFamily::Ce, false),
+        Type::Pat => (MintFamily::Pat, false),
+        Type::Auth => (
+            MintFamily::Auth(arguments.user_id.clone().unwrap_or_default()),
+            true,
+        ),
+        Type::App => (
+            MintFamily::App(arguments.client_id.clone().unwrap_or_default()),
+            true,
+        ),
+    };
+    let usual = Lifetime::For(Duration::from_secs(if short { 60 } else { 3600 }));
     let request = MintRequest {
+        family,
         subject: arguments.subject.clone(),
         permissions: arguments.permissions.clone(),
         boundary,
         issued_at: now,
         not_before: arguments.not_before_in.map(|after| now + after.as_secs()),
-        expires_at: match arguments.expires_in {
+        expires_at: match arguments.expires_in.unwrap_or(usual) {
             Lifetime::For(lifetime) => Some(now.saturating_add(lifetime.as_secs())),
             Lifetime::Unlimited => None,
         },
     };
-    match mint_hs256(secret.expose(), &request) {
-        Ok(token) => say(token),
+    let minted = match sign(arguments, &request) {
+        Ok(minted) => minted,
+        Err(problem) => return failed(problem),
+    };
+    match minted {
+        Ok(token) => {
+            if arguments.kind == Type::Pat {
+                eprintln!("token_sha256 = \"{}\"", sha256_hex(token.as_bytes()));
+            }
+            say(token)
+        }
         Err(error) => bad_configuration(format_args!("adit: no token made: {error}")),
     }
 }
 
-fn show(arguments: &InspectArguments) -> ExitCode {
-    let mut token = arguments.token.clone();
+/// Signs with what the token's type is signed with; fails where that cannot be read.
+fn sign(
+    arguments: &MintArguments,
+    request: &MintRequest,
+) -> Result<Result<String, MintError>, String> {
+    let read = |option: &str, file: &Option<PathBuf>| {
+        let file = file.clone().unwrap_or_default();
+        match fs::read(&file) {
+            Ok(bytes) => Ok((Zeroizing::new(bytes), file)),
+            Err(error) => Err(format!("{option} {}: {error}", file.display())),
+        }
+    };
+    if arguments.kind != Type::App {
+        let (bytes, _) = read("--secret-file", &arguments.secret_file)?;
+        let secret = config::secret_from_file_bytes(&bytes);
+        return Ok(mint_hs256(secret.expose(), request));
+    }
+    let (bytes, file) = read("--key-file", &arguments.key_file)?;
+    let key = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(P521PrivateKey::from_text);
+    let key = key.ok_or_else(|| {
+        let file = file.display();
+        format!("--key-file {file} is no P-521 key: PEM block PRIVATE KEY, or PKCS#8 in hex")
+    })?;
+    Ok(mint_es512(&key, request))
+}
+
+/// A token given as an argument, or on standard input for `-`.
+pub(super) fn argument(token: &str) -> std::io::Result<String> {
+    let mut token = token.to_owned();
     if token == "-" {
         token.clear();
-        if let Err(error) = std::io::stdin().read_to_string(&mut token) {
-            return failed(format_args!("standard input: {error}"));
-        }
+        std::io::stdin().read_to_string(&mut token)?;
     }
-    match inspect(token.trim()) {
+    Ok(token.trim().to_owned())
+}
+
+fn show(arguments: &InspectArguments) -> ExitCode {
+    let token = match argument(&arguments.token) {
+        Ok(token) => token,
+        Err(error) => return failed(format_args!("standard input: {error}")),
+    };
+    match inspect(&token) {
         Ok(inspection) if arguments.json => say(inspection.json()),
         Ok(inspection) => say(inspection),
         Err(error) => failed(format_args!(

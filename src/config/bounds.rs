@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::reader::Reader;
-use super::unbuilt::Harmless;
 use crate::limits::{
     CONNECTIONS_PER_CORE_MAX, HEAD_BYTES_MIN, HEADER_FIELDS_MAX, LARGE_BUFFER_BYTES, Limits,
     Timeouts,
@@ -71,11 +70,6 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
             "expensive_verifications_per_second",
         ],
     )?;
-    table.unbuilt(
-        "expensive_verifications_per_second",
-        "a budget of expensive verifications is",
-        Harmless::Zero,
-    );
     let defaults = Limits::default();
     let head_bytes_max = LARGE_BUFFER_BYTES as u64 / 2;
     let head_bytes = table
@@ -110,6 +104,9 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
     let failed_verifications_per_second = table
         .integer("failed_verifications_per_second", 0..=u32::MAX.into())
         .or(defaults.failed_verifications_per_second);
+    let expensive_verifications_per_second = table
+        .integer("expensive_verifications_per_second", 0..=u32::MAX.into())
+        .or(defaults.expensive_verifications_per_second);
     Some(Limits {
         head_bytes: usize::try_from(head_bytes?).ok()?,
         header_fields: usize::try_from(header_fields?).ok()?,
@@ -121,5 +118,6 @@ pub(super) fn limits(root: &Reader<'_>) -> Option<Limits> {
         body_min_rate: body_min_rate?,
         upgrades_per_tunnel: usize::try_from(upgrades_per_tunnel?).ok()?,
         failed_verifications_per_second: failed_verifications_per_second?,
+        expensive_verifications_per_second: expensive_verifications_per_second?,
     })
 }

@@ -15,6 +15,7 @@
 mod bounds;
 mod certificate;
 mod client_address;
+mod credential;
 mod credential_file;
 mod diff;
 pub mod environment;
@@ -28,6 +29,8 @@ mod problem;
 mod process;
 mod project;
 mod reader;
+mod resources;
+mod revocations;
 pub mod settings;
 mod sources;
 mod tokens;
@@ -44,6 +47,7 @@ pub use diff::diff;
 pub use environment::{is_override, is_secret};
 pub use listener::reaches;
 pub use problem::{Problem, Report};
+pub use revocations::revocations;
 pub use sources::{Fingerprint, Sources};
 pub use upstream::lookup;
 
@@ -134,12 +138,14 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     serves_something(root, &https, &http);
     let projects = project::projects(root);
     let tokens = tokens::tokens(root, projects.as_deref());
+    let credentials = credential::credentials(root, projects.as_deref());
     let tunnels = tunnel::tunnels(
         root,
         &Context {
             base_host: engine.as_ref().map(|engine| engine.host.as_str()),
             projects: projects.as_deref(),
             tokens: &tokens,
+            credentials: credentials.as_deref(),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
             listeners: &listeners,
         },
@@ -153,6 +159,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         http: http.optional()?.map(|at| at.value),
         client_address: client_address?,
         tokens: tokens.optional()?.map(|at| at.value),
+        credentials: credentials?,
         projects: projects?,
         tunnels: tunnels?,
         timeouts: timeouts?,

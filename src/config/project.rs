@@ -65,13 +65,15 @@ pub(super) fn tls_minimum_of_listener(table: &Reader<'_>) {
     table.only_word("tls_min_version", "tls1.2", &["tls1.3"], feature);
 }
 
-fn identifier(table: &Reader<'_>, key: &str) -> Field<String> {
-    let visible = |c: char| c.is_ascii_graphic();
+pub(super) fn identifier(table: &Reader<'_>, key: &str) -> Field<String> {
     table.value(key, "1 to 128 visible ASCII characters", |node| {
         let id = node.text()?;
-        let fits = (1..=128).contains(&id.len()) && id.chars().all(visible);
-        fits.then(|| id.to_owned())
+        is_identifier(id).then(|| id.to_owned())
     })
+}
+
+pub(super) fn is_identifier(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// Whether there is such a project; if not, that is reported.

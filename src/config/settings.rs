@@ -1,13 +1,17 @@
 //! What a configuration means, after every check: the only type that the rest of the process is built from.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
+use crate::token::P521Key;
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub struct Settings {
     pub http: Option<Http>,
     pub client_address: Trust,
     pub tokens: Option<Tokens>,
+    pub credentials: Vec<Credential>,
     pub projects: Vec<Project>,
     pub tunnels: Vec<Tunnel>,
     pub timeouts: Timeouts,
@@ -105,8 +110,45 @@ pub struct Tokens {
     pub hs256_secret: Secret,
     /// Verified tokens that one core remembers.
     pub cache_entries: usize,
+    /// A personal access token must be that of a [`Credential`].
+    pub require_stored_pat: bool,
+    /// What was taken back beside the configuration.
+    pub revocations: Revocations,
     /// Tokens without `type`; `None`: refused.
     pub ce: Option<CeTokens>,
+}
+
+/// What `revocations_file` lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// `None`: there is no such file.
+    pub file: Option<PathBuf>,
+    /// Ids of credentials.
+    pub credentials: HashSet<String>,
+    /// SHA-256 of compact tokens.
+    pub tokens: HashSet<[u8; 32]>,
+}
+
+/// One stored credential.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Credential {
+    pub id: String,
+    pub kind: CredentialKind,
+    pub projects: Vec<String>,
+    /// `None`: all.
+    pub permissions: Option<Vec<String>>,
+    /// `resources.tunnels`, checked. Credentials with equal ones share it.
+    pub boundary: Option<Arc<Json>>,
+    pub revoked: bool,
+    /// Seconds since the Unix epoch.
+    pub updated_at: Option<u64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    Pat { token_sha256: [u8; 32] },
+    App { public_key: P521Key },
+    User,
 }
 
 /// Bounds of every CE token (S4.4).

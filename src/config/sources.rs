@@ -29,7 +29,7 @@ pub struct Sources {
 pub struct Fingerprint([u8; 32]);
 
 impl Sources {
-    pub(super) fn add_file(&mut self, path: &Path) {
+    pub fn add_file(&mut self, path: &Path) {
         self.files.insert(path.to_path_buf());
     }
 

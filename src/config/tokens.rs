@@ -1,10 +1,13 @@
 //! `[tokens]`: the secret that tokens are signed with, and which kinds of token count.
 
+use std::path::PathBuf;
+
 use super::credential_file;
 use super::field::{At, Field};
 use super::project;
 use super::reader::Reader;
-use super::settings::{CeTokens, Project, Tokens};
+use super::revocations::revocations;
+use super::settings::{CeTokens, Project, Revocations, Tokens};
 use crate::limits::{HS256_SECRET_BYTES_MIN, TOKEN_CACHE_ENTRIES_MAX};
 use crate::secret::Secret;
 
@@ -18,6 +21,7 @@ pub(super) fn tokens(root: &Reader<'_>, projects: Option<&[Project]>) -> Field<T
         "hs256_secret",
         "hs256_secret_file",
         "require_stored_pat",
+        "revocations_file",
         "cache_entries",
         "ce",
     ];
@@ -32,19 +36,29 @@ pub(super) fn tokens(root: &Reader<'_>, projects: Option<&[Project]>) -> Field<T
         let cache_entries = table
             .integer("cache_entries", 1..=TOKEN_CACHE_ENTRIES_MAX)
             .or(CACHE_ENTRIES);
-        // No stored token exists in this version, so none passes whichever is asked for.
+        let revocations = table
+            .file("revocations_file")
+            .then(|at| taken_back(table, at));
         let require_stored_pat = table.boolean("require_stored_pat").or(true);
         let ce = table
             .table("ce", &["projects", "permissions"])
             .then(|at| ce(&at.value, projects))
             .optional();
-        require_stored_pat?;
         Some(Tokens {
             hs256_secret: secret?.value,
             cache_entries: usize::try_from(cache_entries?).ok()?,
+            require_stored_pat: require_stored_pat?,
+            revocations: revocations.or(Revocations::default())?,
             ce: ce?.map(|at| at.value),
         })
     })
+}
+
+fn taken_back(table: &Reader<'_>, at: &At<PathBuf>) -> Option<Revocations> {
+    table.findings.sources.borrow_mut().add_file(&at.value);
+    revocations(&at.value)
+        .map_err(|message| table.findings.error(&at.spot, message))
+        .ok()
 }
 
 fn long_enough(table: &Reader<'_>, at: &At<Secret>) -> Option<Secret> {

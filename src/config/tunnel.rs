@@ -11,7 +11,7 @@ use super::listener::Listeners;
 use super::problem::{Place, Spot};
 use super::project;
 use super::reader::Reader;
-use super::settings::{Certificate, Project, Tokens, Tunnel};
+use super::settings::{Certificate, Credential, Project, Tokens, Tunnel};
 use super::unbuilt::Harmless;
 use super::upstream::{self, Resolved};
 use super::written::quoted;
@@ -43,6 +43,7 @@ pub(super) struct Context<'a> {
     pub(super) base_host: Option<&'a str>,
     pub(super) projects: Option<&'a [Project]>,
     pub(super) tokens: &'a Field<Tokens>,
+    pub(super) credentials: Option<&'a [Credential]>,
     pub(super) certificates: Option<&'a [Certificate]>,
     pub(super) listeners: &'a Listeners<'a>,
 }
@@ -195,23 +196,28 @@ fn tokens_can_pass(
         Field::Absent(_) => {
             table.findings.error(
                 spot,
-                "needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and [tokens.ce]",
+                "needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and a [[credential]] or [tokens.ce]",
             );
             return None;
         }
     };
-    let Some(ce) = &tokens.ce else {
+    let Some(credentials) = context.credentials else {
+        return Some(());
+    };
+    if tokens.ce.is_none() && credentials.is_empty() {
         table.findings.error(
             spot,
-            "no kind of token is accepted: add [tokens.ce] with projects and permissions, the one kind built in this version",
+            "no token is accepted: add a [[credential]] that tokens belong to, or [tokens.ce] for tokens without a stored credential",
         );
         return None;
-    };
+    }
+    let bounds = credentials.iter().map(|credential| &credential.projects);
+    let mut bounds = bounds.chain(tokens.ce.as_ref().map(|ce| &ce.projects));
     if let Some(project) = project
-        && !ce.projects.contains(&project.value)
+        && !bounds.any(|projects| projects.contains(&project.value))
     {
         let message = format!(
-            "no token can pass: tokens.ce.projects does not have this tunnel's project {}",
+            "no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project {}",
             quoted(&project.value)
         );
         table.findings.warn(spot, message);

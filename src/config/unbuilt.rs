@@ -10,7 +10,6 @@ use super::written::Node;
 /// Whole tables of later versions.
 pub(super) fn refuse_tables(root: &Reader<'_>) {
     let empty = Harmless::EmptyList;
-    root.unbuilt("credential", "stored credentials are", empty);
     root.unbuilt("issuer", "tokens of other issuers are", empty);
     root.unbuilt("client_ca", "client certificates are", empty);
     root.unbuilt("sign_in", "sign-in of browsers is", Harmless::Nothing);
@@ -23,7 +22,6 @@ pub(super) fn refuse_tables(root: &Reader<'_>) {
 pub(super) enum Harmless {
     False,
     EmptyList,
-    Zero,
     Nothing,
 }
 
@@ -32,7 +30,6 @@ impl Harmless {
         match self {
             Harmless::False => node.boolean() == Some(false),
             Harmless::EmptyList => node.list().is_some_and(<[Node]>::is_empty),
-            Harmless::Zero => node.integer() == Some(0),
             Harmless::Nothing => false,
         }
     }

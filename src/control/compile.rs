@@ -1,5 +1,7 @@
 //! From checked settings to what a core works by.
 
+mod tokens;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +18,6 @@ use crate::policy::{self, Guard, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;
 use crate::tls::names::{Identity, ServerNames, TicketKeys};
-use crate::token::{CeBounds, TokenKeys};
 use crate::upstream::{Origin, OriginTls, client_config};
 use crate::worker::snapshot::Snapshot;
 
@@ -108,13 +109,10 @@ fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
     for (index, tunnel) in settings.tunnels.iter().enumerate() {
         routes.insert(&tunnel.hostname, index);
     }
-    let keys = settings.tokens.as_ref().map(|tokens| {
-        let ce = tokens.ce.as_ref().map(|ce| CeBounds {
-            projects: ce.projects.clone(),
-            permissions: ce.permissions.clone(),
-        });
-        TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host)
-    });
+    let keys = settings.tokens.as_ref();
+    let keys = keys
+        .map(|tokens| tokens::keys(settings, tokens))
+        .transpose()?;
     let base_host = CanonicalHost::parse(settings.engine.host.as_bytes())
         .map_err(|_| rustls::Error::General("engine.host is not a host name".to_owned()))?;
     Ok(Policy {
@@ -127,6 +125,7 @@ fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
             .collect(),
         keys,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
+        expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
     })
 }
 

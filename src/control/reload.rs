@@ -1,5 +1,6 @@
 //! Reloading: on SIGHUP and when a file has changed, one at a time, each away from the loop that waits for signals.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinHandle};
@@ -57,6 +58,7 @@ impl Reloader {
                 for problem in report.problems() {
                     tracing::error!(event = "config_refused", "{problem}");
                 }
+                self.take_back();
                 return;
             }
         };
@@ -81,6 +83,33 @@ impl Reloader {
         }
     }
 
+    /// Revocations are read on their own: a broken configuration must not delay them (S10.1).
+    fn take_back(&mut self) {
+        let Some(tokens) = &mut self.settings.tokens else {
+            return;
+        };
+        let Some(file) = tokens.revocations.file.clone() else {
+            return;
+        };
+        match config::revocations(&file) {
+            Ok(revocations) if revocations == tokens.revocations => {}
+            Ok(revocations) => {
+                tokens.revocations = revocations;
+                match self.engine.reload(&self.settings) {
+                    Ok(()) => tracing::info!(event = "revocations_reloaded", "in force"),
+                    Err(error) => tracing::error!(event = "config_refused", "{error}"),
+                }
+            }
+            Err(message) => tracing::error!(event = "revocations_refused", "{message}"),
+        }
+    }
+
+    /// The list of revocations in force, which is watched whatever the configuration says.
+    fn revocations_file(&self) -> Option<&Path> {
+        let tokens = self.settings.tokens.as_ref()?;
+        tokens.revocations.file.as_deref()
+    }
+
     /// Watches all files, then hashes them: what changes from here on shows again.
     fn look(&mut self) -> Fingerprint {
         self.watch.follow(self.sources.folders());
@@ -95,8 +124,11 @@ impl Reloader {
         let mut round = 0;
         loop {
             round += 1;
-            let (loaded, sources) =
+            let (loaded, mut sources) =
                 config::load_with_sources(&self.source.file, &self.source.environment);
+            if let Some(file) = self.revocations_file() {
+                sources.add_file(file);
+            }
             if sources == self.sources || round == ROUNDS {
                 return loaded;
             }

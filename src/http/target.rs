@@ -15,6 +15,8 @@ pub struct Target {
     pub path: Span,
     /// After the `?`, where there is one.
     pub query: Option<Span>,
+    /// In absolute-form with the scheme `https`: not to be served in the clear (RFC 9110 7.4).
+    pub https: bool,
 }
 
 /// Why bytes are not a target.
@@ -45,7 +47,7 @@ impl Target {
             [b'/', ..] => Ok((Target::origin(target, start)?, None)),
             b"*" if method == Method::Options => {
                 let path = span(start, 0, 1)?;
-                Ok((Target { path, query: None }, None))
+                Ok((Target::of(path, None), None))
             }
             b"*" => Err(TargetError::Asterisk),
             _ => Target::absolute(target, start),
@@ -55,31 +57,41 @@ impl Target {
     fn origin(target: &[u8], start: u32) -> Result<Self, TargetError> {
         let Some(mark) = memchr::memchr(b'?', target) else {
             let path = span(start, 0, target.len())?;
-            return Ok(Target { path, query: None });
+            return Ok(Target::of(path, None));
         };
-        Ok(Target {
-            path: span(start, 0, mark)?,
-            query: Some(span(start, mark + 1, target.len())?),
-        })
+        let query = span(start, mark + 1, target.len())?;
+        Ok(Target::of(span(start, 0, mark)?, Some(query)))
+    }
+
+    fn of(path: Span, query: Option<Span>) -> Self {
+        Target {
+            path,
+            query,
+            https: false,
+        }
     }
 
     fn absolute(target: &[u8], start: u32) -> Result<(Self, Option<&[u8]>), TargetError> {
-        let after_scheme = [b"http://".as_slice(), b"https://"]
+        let (scheme, https) = [(b"http://".as_slice(), false), (b"https://", true)]
             .into_iter()
-            .find(|scheme| {
+            .find(|(scheme, _)| {
                 target
                     .get(..scheme.len())
                     .is_some_and(|found| found.eq_ignore_ascii_case(scheme))
             })
-            .ok_or(TargetError::Malformed)?
-            .len();
+            .ok_or(TargetError::Malformed)?;
+        let after_scheme = scheme.len();
         let rest = target.get(after_scheme..).unwrap_or_default();
         let authority_end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
         let (authority, origin) = rest
             .split_at_checked(authority_end)
             .ok_or(TargetError::Malformed)?;
         let origin_start = span(start, after_scheme + authority_end, target.len())?.start;
-        Ok((Target::origin(origin, origin_start)?, Some(authority)))
+        let target = Target {
+            https,
+            ..Target::origin(origin, origin_start)?
+        };
+        Ok((target, Some(authority)))
     }
 }
 

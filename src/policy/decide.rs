@@ -19,7 +19,7 @@ use super::{Decision, Facts, Guard, Policy, Refusal, Refused, Scheme, Tunnel};
 #[derive(Debug)]
 pub struct Memory {
     pub tokens: TokenCache,
-    failures: Budgets,
+    spent: Spent,
     path: Vec<u8>,
     query_token: Vec<u8>,
 }
@@ -28,10 +28,43 @@ impl Memory {
     pub fn new(tokens: TokenCache) -> Self {
         Memory {
             tokens,
-            failures: Budgets::default(),
+            spent: Spent::default(),
             path: Vec::new(),
             query_token: Vec::new(),
         }
+    }
+}
+
+/// What clients have made this core verify.
+#[derive(Debug, Default)]
+struct Spent {
+    /// Tokens that failed.
+    failures: Budgets,
+    /// Tokens that took a public key.
+    expensive: Budgets,
+}
+
+impl Spent {
+    /// Whether a client may have this token verified anew (S9); one that takes a public key counts at once.
+    fn admits(&mut self, token: &[u8], client: Option<IpAddr>, now: Now, policy: &Policy) -> bool {
+        let now = now.monotonic;
+        let per_second = policy.expensive_verifications_per_second;
+        if !self.failures.has_left(client, now) {
+            return false;
+        }
+        if per_second == 0 || !token::is_expensive(token) {
+            return true;
+        }
+        let admitted = self.expensive.has_left(client, now);
+        if admitted {
+            self.expensive.spend(client, now, per_second);
+        }
+        admitted
+    }
+
+    fn failed(&mut self, client: Option<IpAddr>, now: Now, policy: &Policy) {
+        let per_second = policy.failed_verifications_per_second;
+        self.failures.spend(client, now.monotonic, per_second);
     }
 }
 
@@ -62,7 +95,7 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
     }
     let evidence = Evidence::read(facts.request, &mut memory.query_token);
     let client = facts.connection.client;
-    let work = (&mut memory.tokens, &mut memory.failures);
+    let work = (&mut memory.tokens, &mut memory.spent);
     let (token, carrier) = match verify(policy, &evidence, client, now, work) {
         Ok(verified) => verified,
         Err(refusal) => return refuse(refusal, Some(index), Identity::Anonymous),
@@ -80,7 +113,7 @@ fn verify(
     evidence: &Evidence<'_>,
     client: Option<IpAddr>,
     now: Now,
-    (tokens, failures): (&mut TokenCache, &mut Budgets),
+    (tokens, spent): (&mut TokenCache, &mut Spent),
 ) -> Result<(Rc<VerifiedToken>, Carrier), Refusal> {
     let refused = |error| Refusal::Unauthenticated(Unauthenticated::Token(error));
     let (token, carrier) = evidence.token().map_err(Refusal::Unauthenticated)?;
@@ -88,12 +121,13 @@ fn verify(
     let keys = keys.ok_or(refused(TokenError::CeNotAllowed))?;
     let verified = match tokens.remembered(token, now.unix_seconds()) {
         Some(known) => known,
-        None if !failures.has_left(client, now.monotonic) => return Err(Refusal::TooManyFailures),
+        None if !spent.admits(token, client, now, policy) => {
+            return Err(Refusal::TooManyVerifications);
+        }
         None => {
             let verified = tokens.verify_anew(token, keys, now.unix_seconds());
             if verified.is_err() {
-                let per_second = policy.failed_verifications_per_second;
-                failures.spend(client, now.monotonic, per_second);
+                spent.failed(client, now, policy);
             }
             verified
         }
@@ -101,9 +135,13 @@ fn verify(
     Ok((verified.map_err(refused)?, carrier))
 }
 
-/// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for.
+/// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for. A target that says https is not
+/// served in the clear (RFC 9110 7.4).
 fn route<'p>(policy: &'p Policy, facts: &Facts<'_>) -> Result<(usize, &'p Tunnel), Refusal> {
     let host = &facts.request.head.host;
+    if facts.request.head.target.https && facts.connection.scheme == Scheme::Http {
+        return Err(Refusal::SchemeMismatch);
+    }
     match (facts.connection.scheme, facts.connection.server_name) {
         (Scheme::Https, Some(name)) if name != host => return Err(Refusal::Misdirected),
         (Scheme::Https | Scheme::Http, _) => {}
@@ -130,16 +168,16 @@ fn holds_edge_credential(
                 .map_or_else(TokenError::signed_by_us, |_| true)
         })
     };
-    let has_form = |token: &[u8]| token::form(token) == TokenForm::Ours;
     facts
         .request
         .values(FieldKind::Authorization)
         .any(|line| match Bearer::parse(line) {
-            Bearer::Token(_) | Bearer::Malformed => {
-                token_like(line).any(|part| has_form(part) || is_signed(part))
+            Bearer::Token(_) | Bearer::Malformed => token_like(line)
+                .any(|part| token::form(part) != TokenForm::Foreign || is_signed(part)),
+            // A host name in a `Digest` realm has three parts that cannot be read: a `type` of ours or a signature counts.
+            Bearer::OtherScheme => {
+                token_like(line).any(|part| token::form(part) == TokenForm::Ours || is_signed(part))
             }
-            // By its form a host name in a `Digest` realm could be one: only a signature counts.
-            Bearer::OtherScheme => token_like(line).any(&mut is_signed),
             Bearer::Absent | Bearer::Several => false,
         })
 }

@@ -34,6 +34,8 @@ pub struct Policy {
     pub keys: Option<TokenKeys>,
     /// Tokens that fail per second and client; 0: no limit (S9).
     pub failed_verifications_per_second: u64,
+    /// Tokens that take a public key, likewise.
+    pub expensive_verifications_per_second: u64,
 }
 
 /// One published tunnel, as far as verdicts go.

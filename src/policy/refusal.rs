@@ -24,12 +24,14 @@ pub enum Refusal {
     UnknownHost,
     /// The TLS server name and the host differ (S1.3).
     Misdirected,
+    /// The target says https, and the connection has no TLS.
+    SchemeMismatch,
     /// A path that the edge owns and has no page for (S1.4).
     EdgePath,
     Unauthenticated(Unauthenticated),
     Forbidden(Forbidden),
-    /// The client has sent more tokens that fail than it may (S9); this one was not looked at.
-    TooManyFailures,
+    /// The client has sent more tokens that fail, or that are dear to verify, than it may (S9); this one was not looked at.
+    TooManyVerifications,
     /// The tunnel has as many upgraded connections on this core as it may have (S9).
     TooManyUpgrades,
     /// The edge has no descriptor or memory left for a connection to the upstream.
@@ -75,10 +77,10 @@ impl Refusal {
             Refusal::BodyTooLarge => 413,
             Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => 408,
             Refusal::UnknownHost | Refusal::EdgePath => 404,
-            Refusal::Misdirected => 421,
+            Refusal::Misdirected | Refusal::SchemeMismatch => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
-            Refusal::TooManyFailures => 429,
+            Refusal::TooManyVerifications => 429,
             Refusal::TooManyUpgrades | Refusal::EdgeExhausted => 503,
             Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
             Refusal::Upstream(_) => 502,
@@ -96,10 +98,11 @@ impl Refusal {
             Refusal::BodyTooSlow => "body_too_slow",
             Refusal::UnknownHost => "host_unknown",
             Refusal::Misdirected => "sni_mismatch",
+            Refusal::SchemeMismatch => "scheme_mismatch",
             Refusal::EdgePath => "edge_path_unknown",
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
-            Refusal::TooManyFailures => "too_many_failed_verifications",
+            Refusal::TooManyVerifications => "too_many_verifications",
             Refusal::TooManyUpgrades => "too_many_upgrades",
             Refusal::EdgeExhausted => "edge_exhausted",
             Refusal::Upstream(fault) => fault.reason(),
@@ -114,10 +117,13 @@ impl Refusal {
             Refusal::BodyTooLarge => true,
             // What the client may have sent behind its request is no request (S4.3).
             Refusal::Upstream(UpstreamFault::SwitchedProtocols | UpstreamFault::BadUpgrade) => true,
-            Refusal::UnknownHost | Refusal::Misdirected | Refusal::EdgePath => false,
+            Refusal::UnknownHost
+            | Refusal::Misdirected
+            | Refusal::SchemeMismatch
+            | Refusal::EdgePath => false,
             Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
-            | Refusal::TooManyFailures
+            | Refusal::TooManyVerifications
             | Refusal::TooManyUpgrades
             | Refusal::EdgeExhausted
             | Refusal::Upstream(_) => false,

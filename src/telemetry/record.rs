@@ -30,7 +30,7 @@ pub struct Record<'a> {
     pub detail: &'a str,
     pub mechanism: &'a str,
     /// Who it was; empty where nobody was asked.
-    pub subject: &'a str,
+    pub credential: &'a str,
     /// Who ended the exchange: `complete`, `client`, `upstream`, `edge`.
     pub ended_by: &'a str,
     /// What it was doing then.
@@ -71,7 +71,7 @@ pub fn write(record: &Record<'_>, format: Format, line: &mut Vec<u8>) {
     fields.text("reason", record.reason.as_bytes());
     fields.text("detail", record.detail.as_bytes());
     fields.text("mechanism", record.mechanism.as_bytes());
-    fields.text("credential", record.subject.as_bytes());
+    fields.text("credential", record.credential.as_bytes());
     fields.text("ended_by", record.ended_by.as_bytes());
     fields.text("phase", record.phase.as_bytes());
     fields.number(
@@ -212,7 +212,7 @@ mod tests {
             reason: "path_outside_boundary",
             detail: "",
             mechanism: "token",
-            subject: "ci",
+            credential: "ci",
             ended_by: "edge",
             phase: "decision",
             duration: Duration::from_micros(42),
@@ -241,7 +241,7 @@ mod tests {
         let mut line = Vec::new();
         write(
             &Record {
-                subject: "",
+                credential: "",
                 ..record()
             },
             Format::Text,

@@ -1,22 +1,37 @@
 //! Header and claims: what they say, checked for type, before anything is made of it.
 
-use super::TokenError;
+use super::{SHORT_LIFETIME_MAX, TokenError};
+use crate::clock::date_time;
 use crate::json::Json;
 
-/// A `true` here means the header asks for HS256 and nothing else.
-pub(super) fn is_hs256(header: &Json) -> Result<bool, TokenError> {
-    let members = header.as_object().ok_or(TokenError::BadHeader)?;
-    let mut algorithm = None;
-    for (name, value) in members {
-        match name.as_str() {
-            "alg" => algorithm = value.as_str(),
-            "typ" if value.as_str() != Some("JWT") => return Err(TokenError::BadHeader),
-            "crit" => return Err(TokenError::CriticalHeader),
-            // `kid`, `jwk`, `jku`, `x5u`, `x5c` would let the sender choose the key: they are never read.
-            _ => {}
+/// How a token says it is signed. What the edge takes is decided by the token's family, never by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Hs256,
+    Es512,
+    Other,
+}
+
+impl Algorithm {
+    /// From a header, which may not ask for more.
+    pub(super) fn of(header: &Json) -> Result<Self, TokenError> {
+        let members = header.as_object().ok_or(TokenError::BadHeader)?;
+        let mut algorithm = None;
+        for (name, value) in members {
+            match name.as_str() {
+                "alg" => algorithm = value.as_str(),
+                "typ" if value.as_str() != Some("JWT") => return Err(TokenError::BadHeader),
+                "crit" => return Err(TokenError::CriticalHeader),
+                // `kid`, `jwk`, `jku`, `x5u`, `x5c` would let the sender choose the key: they are never read.
+                _ => {}
+            }
         }
+        Ok(match algorithm.ok_or(TokenError::BadAlgorithm)? {
+            "HS256" => Algorithm::Hs256,
+            "ES512" => Algorithm::Es512,
+            _ => Algorithm::Other,
+        })
     }
-    Ok(algorithm.ok_or(TokenError::BadAlgorithm)? == "HS256")
 }
 
 /// Which kind of key a token needs, from its `type`.
@@ -57,30 +72,81 @@ pub(super) struct Claims<'a> {
     pub(super) engine: Option<&'a str>,
     /// `resources.tunnels`, not yet parsed.
     pub(super) boundary: Option<&'a Json>,
+    /// Of an auth token.
+    pub(super) user: Option<&'a str>,
+    /// Of an application token.
+    pub(super) client: Option<&'a str>,
+    /// The credential that an auth token was made from.
+    pub(super) source: Option<&'a str>,
+    /// When that was changed last, as far as the token knows, in seconds since the Unix epoch.
+    pub(super) source_changed_at: Option<u64>,
+}
+
+/// The claim that picks an application's key, read before the signature.
+pub(super) fn client_id(members: &[(String, Json)]) -> Result<&str, TokenError> {
+    let found = members.iter().find(|(name, _)| name == "clientId");
+    string(found.map(|(_, value)| value).ok_or(TokenError::BadClaims)?)
 }
 
 impl<'a> Claims<'a> {
-    /// Claims of a CE token: unknown ones are allowed, inside `metadata` and `resources` they are not.
-    pub(super) fn read(members: &'a [(String, Json)]) -> Result<Self, TokenError> {
+    /// The claims of a token of this family. A CE token may have others; in all families `metadata` and `resources` may
+    /// not.
+    pub(super) fn read(members: &'a [(String, Json)], family: Family) -> Result<Self, TokenError> {
         let mut claims = Claims::default();
+        let mut says_permissions = false;
         for (name, value) in members {
-            match name.as_str() {
-                "exp" => claims.expires_at = Some(date(value)?),
-                "nbf" => claims.not_before = Some(date(value)?),
-                "iat" => claims.issued_at = Some(date(value)?),
-                "sub" => claims.subject = Some(string(value)?),
-                "iss" | "jti" => drop(string(value)?),
-                "aud" if value.as_str().is_none() => drop(strings(value)?),
-                "permissions" if *value != Json::Null => {
-                    claims.permissions = Some(strings(value)?);
+            match (name.as_str(), family) {
+                ("exp", _) => claims.expires_at = Some(date(value)?),
+                ("nbf", _) => claims.not_before = Some(date(value)?),
+                ("iat", _) => claims.issued_at = Some(date(value)?),
+                ("sub", _) => claims.subject = Some(string(value)?),
+                ("iss" | "jti", _) => drop(string(value)?),
+                ("aud", _) if value.as_str().is_some() => {}
+                ("aud", _) => drop(strings(value)?),
+                ("permissions", _) => {
+                    says_permissions = true;
+                    if *value != Json::Null {
+                        claims.permissions = Some(strings(value)?);
+                    }
                 }
-                "metadata" => claims.engine = metadata(value)?,
-                "resources" => claims.boundary = Some(resources(value)?),
-                "tunnelsGrants" => return Err(TokenError::LegacyClaims),
-                _ => {}
+                ("metadata", _) => claims.engine = metadata(value)?,
+                ("resources", _) => claims.boundary = Some(resources(value)?),
+                ("tunnelsGrants", _) => return Err(TokenError::LegacyClaims),
+                ("type", _) | (_, Family::Ce) => {}
+                ("token_endpoint" | "tokendpoint", Family::Pat) => drop(string(value)?),
+                ("userId", Family::Auth) => claims.user = Some(string(value)?),
+                ("sourceCredentialId", Family::Auth) => claims.source = Some(string(value)?),
+                ("sourceCredentialUpdatedAt", Family::Auth) => {
+                    let at = date_time(string(value)?).ok_or(TokenError::BadClaims)?;
+                    claims.source_changed_at = Some(at);
+                }
+                ("clientId", Family::App) => claims.client = Some(string(value)?),
+                (_, Family::Pat | Family::App | Family::Auth) => return Err(TokenError::BadClaims),
             }
         }
+        let is_whole = match family {
+            Family::Ce | Family::Pat => true,
+            Family::App => says_permissions && claims.client.is_some(),
+            Family::Auth => says_permissions && claims.user.is_some(),
+        };
+        if !is_whole {
+            return Err(TokenError::BadClaims);
+        }
+        if matches!(family, Family::App | Family::Auth) {
+            claims.check_lifetime()?;
+        }
         Ok(claims)
+    }
+
+    /// Tokens that are made on demand are short-lived, and say so.
+    fn check_lifetime(&self) -> Result<(), TokenError> {
+        let (Some(issued_at), Some(expires_at)) = (self.issued_at, self.expires_at) else {
+            return Err(TokenError::BadLifetime);
+        };
+        match expires_at.checked_sub(issued_at) {
+            Some(1..=SHORT_LIFETIME_MAX) => Ok(()),
+            Some(_) | None => Err(TokenError::BadLifetime),
+        }
     }
 }
 

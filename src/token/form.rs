@@ -8,13 +8,15 @@ use super::compact::Compact;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenForm {
-    /// Could be a credential of this edge: it must not reach an upstream (S3.4).
+    /// Has a `type` of ours, whoever signed it: it must not reach an upstream (S3.4).
     Ours,
+    /// Cannot be read, so it could be ours.
+    Unreadable,
     /// An application's.
     Foreign,
 }
 
-/// Judges by form alone (S4.2): three base64url parts whose payload has a `type` of ours or cannot be read. Reads tokens
+/// Judges by form alone (S4.2): three base64url parts, and the `type` in the payload. Reads tokens
 /// of any length, as an application's may be longer than ours ever are, and builds no tree of them. A token without
 /// `type` looks foreign here; whether it is ours only its signature tells.
 pub fn form(token: &[u8]) -> TokenForm {
@@ -23,11 +25,12 @@ pub fn form(token: &[u8]) -> TokenForm {
     };
     let payload = token.payload_bytes().unwrap_or_default();
     let Ok(text) = std::str::from_utf8(&payload) else {
-        return TokenForm::Ours;
+        return TokenForm::Unreadable;
     };
     match serde_json::from_str(text) {
         Ok(TypeClaim(false)) => TokenForm::Foreign,
-        Ok(TypeClaim(true)) | Err(_) => TokenForm::Ours,
+        Ok(TypeClaim(true)) => TokenForm::Ours,
+        Err(_) => TokenForm::Unreadable,
     }
 }
 

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::{Map, Value, json};
 
-use super::CONNECT_PERMISSION;
+use super::p521_key::P521PrivateKey;
+use super::{CONNECT_PERMISSION, SHORT_LIFETIME_MAX};
 use crate::boundary::{self, BoundaryError};
 use crate::json::{self, JsonError};
 use crate::limits::{HS256_SECRET_BYTES_MIN, JSON_INTEGER_MAX, TOKEN_BYTES_MAX};
@@ -15,6 +16,7 @@ use crate::limits::{HS256_SECRET_BYTES_MIN, JSON_INTEGER_MAX, TOKEN_BYTES_MAX};
 /// What a new token shall say. Dates are seconds since the Unix epoch.
 #[derive(Clone, Debug, Default)]
 pub struct MintRequest {
+    pub family: MintFamily,
     pub subject: Option<String>,
     /// `None`: all that the edge's configuration allows.
     pub permissions: Option<Vec<String>>,
@@ -25,12 +27,27 @@ pub struct MintRequest {
     pub expires_at: Option<u64>,
 }
 
+/// Which family a new token is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MintFamily {
+    /// Without `type`.
+    #[default]
+    Ce,
+    Pat,
+    /// For an application, by its `clientId`.
+    App(String),
+    /// For a user, by its `userId`.
+    Auth(String),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MintError {
     /// Shorter than [`HS256_SECRET_BYTES_MIN`].
     SecretTooShort,
     /// A date beyond what a token can say, or one that leaves no moment to use it.
     BadDates,
+    /// An application or auth token for longer than an hour, or without an end.
+    LivesTooLong,
     BadJson(JsonError),
     BadBoundary(BoundaryError),
     /// Connecting is among the permissions and the boundary lets connect nowhere.
@@ -39,37 +56,65 @@ pub enum MintError {
     TooLong,
 }
 
-/// A CE token signed with HS256, in compact form. Refuses what the edge would refuse, and a boundary that contradicts
-/// the permissions asked for.
+/// A token signed with HS256, in compact form: of any family but that of applications. Refuses what the edge would refuse,
+/// and a boundary that contradicts the permissions asked for.
 pub fn mint_hs256(secret: &[u8], request: &MintRequest) -> Result<String, MintError> {
     if secret.len() < HS256_SECRET_BYTES_MIN {
         return Err(MintError::SecretTooShort);
     }
-    request.check_dates()?;
-    request.check_boundary()?;
-    let token = sign_hs256(secret, request.claims().to_string().as_bytes());
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(MintError::TooLong);
-    }
-    Ok(token)
+    request.mint(|payload| sign_hs256(secret, payload))
+}
+
+/// The same for an application, signed with its key.
+pub fn mint_es512(key: &P521PrivateKey, request: &MintRequest) -> Result<String, MintError> {
+    request.mint(|payload| compact("ES512", payload, |signed| key.sign(signed)))
 }
 
 /// The compact form of `payload`, whatever it is.
 pub(super) fn sign_hs256(secret: &[u8], payload: &[u8]) -> String {
-    let header = json!({ "alg": "HS256", "typ": "JWT" }).to_string();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    compact("HS256", payload, |signed| {
+        hmac::sign(&key, signed).as_ref().to_vec()
+    })
+}
+
+fn compact(algorithm: &str, payload: &[u8], sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let header = json!({ "alg": algorithm, "typ": "JWT" }).to_string();
     let signed = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),
         URL_SAFE_NO_PAD.encode(payload)
     );
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    let signature = URL_SAFE_NO_PAD.encode(sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }
 
 impl MintRequest {
+    fn mint(&self, sign: impl FnOnce(&[u8]) -> String) -> Result<String, MintError> {
+        self.check_dates()?;
+        self.check_boundary()?;
+        let token = sign(self.claims().to_string().as_bytes());
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(MintError::TooLong);
+        }
+        Ok(token)
+    }
+
     fn claims(&self) -> Value {
         let mut claims = Map::new();
+        let mut of_family = |family: &str, owner: Option<(&str, &String)>| {
+            claims.insert("type".into(), family.into());
+            if let Some((name, id)) = owner {
+                claims.insert(name.into(), id.as_str().into());
+                claims.insert("permissions".into(), Value::Null);
+            }
+        };
+        match &self.family {
+            MintFamily::Ce => {}
+            MintFamily::Pat => of_family("pat", None),
+            MintFamily::App(client) => of_family("app", Some(("clientId", client))),
+            MintFamily::Auth(user) => of_family("auth", Some(("userId", user))),
+        }
         claims.insert("iat".into(), self.issued_at.into());
         if let Some(subject) = &self.subject {
             claims.insert("sub".into(), subject.as_str().into());
@@ -92,10 +137,16 @@ impl MintRequest {
     fn check_dates(&self) -> Result<(), MintError> {
         let start = self.issued_at.max(self.not_before.unwrap_or(0));
         let end = self.expires_at.unwrap_or(JSON_INTEGER_MAX);
-        if start < end && end <= JSON_INTEGER_MAX {
-            Ok(())
-        } else {
-            Err(MintError::BadDates)
+        if start >= end || end > JSON_INTEGER_MAX {
+            return Err(MintError::BadDates);
+        }
+        match self.family {
+            MintFamily::App(_) | MintFamily::Auth(_)
+                if end - self.issued_at > SHORT_LIFETIME_MAX =>
+            {
+                Err(MintError::LivesTooLong)
+            }
+            MintFamily::Ce | MintFamily::Pat | MintFamily::App(_) | MintFamily::Auth(_) => Ok(()),
         }
     }
 
@@ -125,6 +176,10 @@ impl fmt::Display for MintError {
                     "the secret is shorter than {HS256_SECRET_BYTES_MIN} bytes"
                 )
             }
+            MintError::LivesTooLong => write!(
+                f,
+                "an application or auth token lives for at most {SHORT_LIFETIME_MAX} s"
+            ),
             MintError::BadDates => f.write_str("the dates leave no moment to use the token"),
             MintError::BadJson(error) => write!(f, "boundary: {error}"),
             MintError::BadBoundary(error) => write!(f, "boundary: {error}"),

@@ -2,33 +2,37 @@
 //!
 //! Owns: verification ([`verify()`]), the verified-token cache of one core ([`TokenCache`]), telling our tokens from an
 //! application's without a key ([`form()`]), and minting and showing them for the command line
-//! ([`mint_hs256`], [`inspect()`]). The token's
+//! ([`mint_hs256`], [`mint_es512`], [`inspect()`]). The token's
 //! bytes, the keys of the snapshot and the time come in; a [`VerifiedToken`] or a [`TokenError`] goes out.
 //!
 //! Refuses: every token it does not wholly understand. Invariants: the sender never chooses the key or the algorithm;
 //! claims are interpreted, and patterns compiled, only after the signature has verified; a token never allows more than
 //! the configuration that bounds it; the cache never changes a verdict.
 //!
-//! Built: tokens without `type` (CE), HS256 under the deployment secret. The families `pat`, `app` and `auth` are told
-//! apart and refused.
+//! Families: tokens without `type` (CE), `pat` and `auth`, HS256 under the deployment secret; `app`, ES512 under the key of
+//! the application that it names. What the owner of a token may do bounds it ([`Bounds`]).
 //!
 //! Tested in `tests.rs` and beside each file.
 
+mod bounds;
 mod cache;
 mod claims;
 mod compact;
 mod form;
 mod inspect;
 mod mint;
+mod p521_key;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use bounds::{Bounds, Credential, CredentialKind, Credentials};
 pub use cache::TokenCache;
 pub use form::{TokenForm, form};
 pub use inspect::{Inspection, inspect};
-pub use mint::{MintError, MintRequest, mint_hs256};
-pub use verify::{CeBounds, TokenKeys, VerifiedToken, fuzz_token, verify};
+pub use mint::{MintError, MintFamily, MintRequest, mint_es512, mint_hs256};
+pub use p521_key::{P521Key, P521PrivateKey};
+pub use verify::{TokenKeys, VerifiedToken, fuzz_token, is_expensive, sha256_hex, verify};
 
 use crate::boundary::BoundaryError;
 use crate::http::path_boundary::PatternError;
@@ -36,6 +40,9 @@ use crate::json::JsonError;
 
 /// The permission that connecting to a tunnel needs.
 pub const CONNECT_PERMISSION: &str = "tunnels.streams.create-delete";
+
+/// Longest life of an application or auth token, in seconds.
+pub const SHORT_LIFETIME_MAX: u64 = 3600;
 
 /// Why a token does not count. The client learns none of this: the answer is 401 for all (rstream 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +62,16 @@ pub enum TokenError {
     Expired,
     NotYetValid,
     IssuedInFuture,
-    /// A family that this edge does not verify.
+    /// A `type` that no family has.
     TypeUnsupported,
+    /// There is no record of the token, its application or its user.
+    UnknownCredential,
+    /// The record, or the token itself, was taken back.
+    Revoked,
+    /// The credential that it was made from was changed since.
+    SourceChanged,
+    /// An application or auth token that does not say when it ends, or lives for more than an hour.
+    BadLifetime,
     /// A token without `type`, and `[tokens.ce]` is absent (S4.4).
     CeNotAllowed,
     /// Restrictions in claims of an older schema: not enforced, so never read as unrestricted.
@@ -84,6 +99,10 @@ impl TokenError {
             TokenError::NotYetValid => "token_not_yet_valid",
             TokenError::IssuedInFuture => "token_issued_in_future",
             TokenError::TypeUnsupported => "token_type_unsupported",
+            TokenError::UnknownCredential => "credential_unknown",
+            TokenError::Revoked => "credential_revoked",
+            TokenError::SourceChanged => "credential_changed",
+            TokenError::BadLifetime => "token_lifetime",
             TokenError::CeNotAllowed => "token_ce_not_allowed",
             TokenError::LegacyClaims => "token_legacy_claims",
             TokenError::OtherEngine => "token_other_engine",
@@ -101,6 +120,10 @@ impl TokenError {
             | TokenError::IssuedInFuture
             | TokenError::CeNotAllowed
             | TokenError::BadClaims
+            | TokenError::UnknownCredential
+            | TokenError::Revoked
+            | TokenError::SourceChanged
+            | TokenError::BadLifetime
             | TokenError::LegacyClaims
             | TokenError::OtherEngine
             | TokenError::BadBoundary(_)

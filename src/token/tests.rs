@@ -3,10 +3,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use super::*;
+use crate::boundary::Boundary;
 use crate::limits::TOKEN_BYTES_MAX;
 
 mod cache;
 mod claims;
+mod families;
 mod form;
 mod mint;
 
@@ -14,13 +16,11 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const NOW: u64 = 1_700_000_000;
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-fn bounds() -> CeBounds {
-    CeBounds {
-        projects: vec!["p1".into(), "p2".into()],
-        permissions: vec![
-            CONNECT_PERMISSION.into(),
-            "tunnels.resources.read-only".into(),
-        ],
+fn bounds() -> Bounds {
+    let permissions = [CONNECT_PERMISSION, "tunnels.resources.read-only"];
+    Bounds {
+        permissions: Some(permissions.map(Into::into).into()),
+        ..Bounds::connect_within(&["p1", "p2"])
     }
 }
 
@@ -119,13 +119,10 @@ fn the_sender_chooses_neither_algorithm_nor_key() {
     }
     let unsigned = format!("{}.{}.", encode(r#"{"alg":"none"}"#), encode("{}"));
     assert_eq!(refusal(&unsigned), Some(Malformed));
-    // Signed with the very secret, and still not of a family that secret stands for here.
+    // Signed with the very secret, and of no family.
     for payload in [
-        r#"{"type":"app","clientId":"c","permissions":null}"#,
-        r#"{"type":"auth","userId":"u","permissions":null}"#,
-        r#"{"type":"pat"}"#,
-        r#"{"\u0074ype":"pat"}"#,
         r#"{"type":"ce"}"#,
+        r#"{"\u0074ype":"PAT"}"#,
         r#"{"type":""}"#,
         r#"{"type":null}"#,
         r#"{"type":["pat"]}"#,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use ring::hmac;
+use ring::{digest, hmac};
 
 use super::TokenError;
-use super::claims::{Claims, Family, is_hs256};
+use super::bounds::{Bounds, Credential, Credentials};
+use super::claims::{Algorithm, Claims, Family, client_id};
 use super::compact::Compact;
 use crate::boundary::{self, Boundary};
+use crate::json::Json;
 use crate::limits::{HS256_SECRET_BYTES_MIN, SUBJECT_BYTES_MAX};
 
 /// How far ahead of our clock a token may have been issued, in seconds.
@@ -18,26 +20,55 @@ const ISSUED_AHEAD_MAX: u64 = 300;
 pub struct TokenKeys {
     /// `None` where the secret was too short to prove anything: then nothing verifies.
     hs256: Option<hmac::Key>,
-    ce: Option<Arc<CeBounds>>,
+    ce: Option<Arc<Bounds>>,
     engine: String,
-}
-
-/// What tokens without `type` may reach at most (S4.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CeBounds {
-    pub projects: Vec<String>,
-    pub permissions: Vec<String>,
+    credentials: Credentials,
+    /// A personal access token without a record is nobody's; else it counts as a token without `type`.
+    require_stored_pat: bool,
 }
 
 impl TokenKeys {
     /// The deployment secret, the bound of CE tokens (`None`: they are refused) and the base host of this edge, which a
-    /// token may name in `metadata.engine`.
-    pub fn new(hs256_secret: &[u8], ce: Option<CeBounds>, engine_host: &str) -> Self {
+    /// token may name in `metadata.engine`. No credential is stored.
+    pub fn new(hs256_secret: &[u8], ce: Option<Bounds>, engine_host: &str) -> Self {
         TokenKeys {
             hs256: (hs256_secret.len() >= HS256_SECRET_BYTES_MIN)
                 .then(|| hmac::Key::new(hmac::HMAC_SHA256, hs256_secret)),
             ce: ce.map(Arc::new),
             engine: normal_engine(engine_host),
+            credentials: Credentials::default(),
+            require_stored_pat: true,
+        }
+    }
+
+    /// The same with stored credentials.
+    pub fn with_credentials(self, credentials: Credentials, require_stored_pat: bool) -> Self {
+        TokenKeys {
+            credentials,
+            require_stored_pat,
+            ..self
+        }
+    }
+
+    /// Checks the signature with the one kind of key that the token's family has (S4.5).
+    fn check_signature(
+        &self,
+        token: &Compact<'_>,
+        algorithm: Algorithm,
+        family: Family,
+        members: &[(String, Json)],
+    ) -> Result<(), TokenError> {
+        match (family, algorithm) {
+            (Family::Ce | Family::Pat | Family::Auth, Algorithm::Hs256) => self.check_hs256(token),
+            (Family::App, Algorithm::Es512) => {
+                let key = self.credentials.app_key(client_id(members)?)?;
+                key.verifies(token.signed, &token.signature()?)
+                    .then_some(())
+                    .ok_or(TokenError::BadSignature)
+            }
+            (Family::Ce | Family::Pat | Family::Auth | Family::App, _) => {
+                Err(TokenError::BadAlgorithm)
+            }
         }
     }
 
@@ -49,24 +80,79 @@ impl TokenKeys {
             .and_then(|key| hmac::verify(key, token.signed, &signature).ok())
             .ok_or(TokenError::BadSignature)
     }
+
+    /// Whose a token is whose signature is good: what bounds it, and what bounds the credential that it was made from.
+    fn owner(
+        &self,
+        token: &[u8],
+        family: Family,
+        claims: &Claims<'_>,
+    ) -> Result<Owner, TokenError> {
+        let credentials = &self.credentials;
+        let hash = (family == Family::Pat || credentials.revokes_tokens()).then(|| sha256(token));
+        if hash.is_some_and(|hash| credentials.is_revoked(&hash)) {
+            return Err(TokenError::Revoked);
+        }
+        let of = |credential: &Credential| Owner {
+            bounds: credential.bounds.clone(),
+            source: None,
+        };
+        match family {
+            Family::Ce => self.ce(TokenError::CeNotAllowed),
+            Family::Pat => match hash.and_then(|hash| credentials.pat(&hash)) {
+                Some(credential) => credential.map(of),
+                None if self.require_stored_pat => Err(TokenError::UnknownCredential),
+                None => self.ce(TokenError::UnknownCredential),
+            },
+            Family::App => credentials.app(claims.client.unwrap_or_default()).map(of),
+            Family::Auth => {
+                let user = credentials.user(claims.user.unwrap_or_default())?;
+                let source = self.source(claims)?;
+                Ok(Owner { source, ..of(user) })
+            }
+        }
+    }
+
+    fn ce(&self, error: TokenError) -> Result<Owner, TokenError> {
+        let bounds = self.ce.clone().ok_or(error)?;
+        Ok(Owner {
+            bounds,
+            source: None,
+        })
+    }
+
+    /// The credential that an auth token was made from: live, and not changed since.
+    fn source(&self, claims: &Claims<'_>) -> Result<Option<Arc<Bounds>>, TokenError> {
+        let Some(id) = claims.source else {
+            return Ok(None);
+        };
+        let source = self.credentials.any(id)?;
+        match (source.changed_at, claims.source_changed_at) {
+            (Some(changed), Some(known)) if changed > known => Err(TokenError::SourceChanged),
+            _ => Ok(Some(source.bounds.clone())),
+        }
+    }
+}
+
+/// Whose a token is.
+struct Owner {
+    bounds: Arc<Bounds>,
+    source: Option<Arc<Bounds>>,
 }
 
 /// Proves a token or says why it does not count.
 pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedToken, TokenError> {
-    let token = Compact::split(token)?;
-    let hs256 = is_hs256(&token.header()?)?;
-    let payload = token.payload()?;
+    let compact = Compact::split(token)?;
+    let algorithm = Algorithm::of(&compact.header()?)?;
+    let payload = compact.payload()?;
     let members = payload.as_object().ok_or(TokenError::Malformed)?;
-    match Family::of(members)? {
-        Family::Pat | Family::App | Family::Auth => return Err(TokenError::TypeUnsupported),
-        Family::Ce if !hs256 => return Err(TokenError::BadAlgorithm),
-        Family::Ce => keys.check_hs256(&token)?,
-    }
-    // The signature is ours: only now do claims mean anything.
-    let bounds = keys.ce.as_ref().ok_or(TokenError::CeNotAllowed)?;
-    let claims = Claims::read(members)?;
+    let family = Family::of(members)?;
+    keys.check_signature(&compact, algorithm, family, members)?;
+    // The signature is good: only now do claims mean anything.
+    let claims = Claims::read(members, family)?;
     let dates = Dates::of(&claims);
     dates.check(now_unix)?;
+    let Owner { bounds, source } = keys.owner(token, family, &claims)?;
     if claims
         .engine
         .is_some_and(|engine| keys.engine.is_empty() || normal_engine(engine) != keys.engine)
@@ -78,10 +164,28 @@ pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedT
     Ok(VerifiedToken {
         dates,
         subject: printable(claims.subject.unwrap_or_default()),
-        permissions: effective(&bounds.permissions, claims.permissions.as_deref()),
-        bounds: Arc::clone(bounds),
+        permissions: claims.permissions.map(|list| effective(&bounds, &list)),
+        bounds,
+        source,
         boundary,
     })
+}
+
+/// Whether verifying it takes a public key, which is dear (S9).
+pub fn is_expensive(token: &[u8]) -> bool {
+    let header = Compact::split(token).and_then(|token| token.header());
+    header.is_ok_and(|header| Algorithm::of(&header).is_ok_and(|found| found == Algorithm::Es512))
+}
+
+/// The SHA-256 of a compact token in hex, as configurations have it.
+pub fn sha256_hex(token: &[u8]) -> String {
+    let digits = sha256(token);
+    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().try_into().unwrap_or_default()
 }
 
 /// A token whose signature and claims were found good. Whether its time has come is asked again at every use.
@@ -91,7 +195,8 @@ pub struct VerifiedToken {
     subject: Box<str>,
     /// The claim's permissions within the bound; `None`: all of the bound.
     permissions: Option<Box<[Box<str>]>>,
-    bounds: Arc<CeBounds>,
+    bounds: Arc<Bounds>,
+    source: Option<Arc<Bounds>>,
     boundary: Option<Boundary>,
 }
 
@@ -106,27 +211,36 @@ impl VerifiedToken {
         &self.subject
     }
 
-    /// Whether it has this permission, by its claim and by the bound.
+    /// The name of the stored credential behind it; empty where there is none.
+    pub fn credential(&self) -> &str {
+        &self.bounds.id
+    }
+
+    /// Whether it has this permission, by its claim and by all that bounds it.
     pub fn may(&self, permission: &str) -> bool {
-        match &self.permissions {
-            Some(permissions) => permissions.iter().any(|one| **one == *permission),
-            None => self.bounds.permissions.iter().any(|one| one == permission),
-        }
+        self.permissions
+            .as_ref()
+            .is_none_or(|list| list.iter().any(|one| **one == *permission))
+            && self.owners().all(|bounds| bounds.may(permission))
     }
 
-    /// Whether the bound covers this project.
+    /// Whether all that bounds it covers this project.
     pub fn owns_project(&self, project: &str) -> bool {
-        self.bounds.projects.iter().any(|one| one == project)
+        self.owners().all(|bounds| bounds.owns_project(project))
     }
 
-    /// What narrows it further; `None`: nothing does.
-    pub fn boundary(&self) -> Option<&Boundary> {
-        self.boundary.as_ref()
+    /// What narrows it further: all of these must allow a request. None: nothing does.
+    pub fn boundaries(&self) -> impl Iterator<Item = &Boundary> {
+        let stored = self
+            .owners()
+            .filter_map(|bounds| bounds.boundary.as_deref());
+        self.boundary.iter().chain(stored)
     }
 
-    /// Whether paths matter to it: then ambiguous targets do (S2).
-    pub fn has_path_rule(&self) -> bool {
-        self.boundary.as_ref().is_some_and(Boundary::has_path_rule)
+    fn owners(&self) -> impl Iterator<Item = &Bounds> {
+        std::iter::once(&self.bounds)
+            .chain(&self.source)
+            .map(AsRef::as_ref)
     }
 
     /// About how much memory it takes.
@@ -176,10 +290,9 @@ impl Dates {
 }
 
 /// What of the bound the claim asks for. A permission outside the bound grants nothing.
-fn effective(bound: &[String], claim: Option<&[&str]>) -> Option<Box<[Box<str>]>> {
-    let claim = claim?;
-    let within = bound.iter().filter(|one| claim.contains(&one.as_str()));
-    Some(within.map(|one| one.as_str().into()).collect())
+fn effective(bounds: &Bounds, claim: &[&str]) -> Box<[Box<str>]> {
+    let within = claim.iter().filter(|one| bounds.may(one));
+    within.map(|one| (*one).into()).collect()
 }
 
 /// Lower case, without the default port.
@@ -200,10 +313,7 @@ fn printable(subject: &str) -> Box<str> {
 /// allows, and only with that signature.
 pub fn fuzz_token(bytes: &[u8]) {
     const SECRET: &[u8] = b"a secret that nothing but this function knows";
-    let bounds = CeBounds {
-        projects: vec!["p1".to_owned()],
-        permissions: vec!["tunnels.streams.create-delete".to_owned()],
-    };
+    let bounds = Bounds::connect_within(&["p1"]);
     let keys = TokenKeys::new(SECRET, Some(bounds), "edge.example.com");
     let now = 1_800_000_000;
     assert!(verify(bytes, &keys, now).is_err(), "nobody signed it");

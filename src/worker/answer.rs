@@ -53,19 +53,21 @@ impl Exchange<'_> {
             signals
                 .abandoned
                 .set(!matches!(answer, Answer::Complete { .. }));
-            self.end_early(upstream, answer).await;
+            self.end_early(upstream, answer, signals).await;
         }
         answer
     }
 
     /// The answer is over and the request is not: what is left of it has nowhere to go.
-    async fn end_early(&self, upstream: &Connection, answer: Answer) {
+    async fn end_early(&self, upstream: &Connection, answer: Answer, signals: &Signals) {
         upstream.shutdown();
         match answer {
             Answer::Complete { .. } => {
                 self.place.client.finish(EARLY_ANSWER_LINGER).await;
                 self.place.client.deadline.write_within(EARLY_ANSWER_LINGER);
             }
+            // The client's direction was the first to end: what it still sends is read while it reads the refusal.
+            Answer::Fault(_) if signals.failure.get().is_some() => {}
             // The refusal is written when both directions have ended; stop waiting for the client's.
             Answer::Fault(_) => self.place.client.deadline.read_within(Duration::ZERO),
             Answer::Broken(_) | Answer::ClientGone => self.place.client.abort(),

@@ -157,9 +157,10 @@ impl Trace {
             | Refusal::BodyTooSlow
             | Refusal::UnknownHost
             | Refusal::Misdirected
+            | Refusal::SchemeMismatch
             | Refusal::EdgePath
             | Refusal::Unauthenticated(_)
-            | Refusal::TooManyFailures
+            | Refusal::TooManyVerifications
             | Refusal::TooManyUpgrades
             | Refusal::EdgeExhausted
             | Refusal::Forbidden(_) => EndedBy::Edge,
@@ -214,7 +215,7 @@ impl Trace {
             reason: self.reason.get(),
             detail: self.detail.get(),
             mechanism: mechanism.as_str(),
-            subject: identity.subject(),
+            credential: identity.name(),
             ended_by: self.ended_by.get().as_str(),
             phase: self.phase.get().as_str(),
             duration: core.now().monotonic.saturating_sub(self.started.monotonic),

@@ -1,5 +1,7 @@
 //! Help: every command and every flag is explained, within the width of a screen.
 
+use adit::token::P521PrivateKey;
+
 use crate::support::adit;
 
 const COMMANDS: &[&[&str]] = &[
@@ -10,6 +12,9 @@ const COMMANDS: &[&[&str]] = &[
     &["token"],
     &["token", "mint"],
     &["token", "inspect"],
+    &["credential"],
+    &["credential", "hash"],
+    &["credential", "new-app"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {
@@ -82,12 +87,18 @@ fn the_examples_of_token_mint_work() {
         .map(str::trim)
         .filter(|line| line.starts_with("adit "))
         .collect();
-    assert_eq!(examples.len(), 2, "{text}");
+    assert_eq!(examples.len(), 4, "{text}");
+    let key = P521PrivateKey::generate().unwrap();
+    folder.write("reports.key", 0o600, key.to_pem().unwrap().as_bytes());
     for example in examples {
         let line = example
             .replace(
                 "/etc/adit/secrets/hs256",
                 folder.path("secret").to_str().unwrap(),
+            )
+            .replace(
+                "/etc/adit/keys/reports.key",
+                folder.path("reports.key").to_str().unwrap(),
             )
             .replacen("adit", env!("CARGO_BIN_EXE_adit"), 1);
         let output = std::process::Command::new("sh")

@@ -8,6 +8,7 @@ use crate::support::http::{Answer, bearer, connect, get, plain, tls};
 use crate::support::{Folder, HOST, Origin, Process, SECRET};
 
 mod load;
+mod revocations;
 mod watch;
 
 const OTHER: &str = "other.t.edge.example";

@@ -349,7 +349,7 @@ fn what_every_reader_reads_alike_goes_through() {
         b"\r\nGET / HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost:app.t.example.test:65535\r\n\r\n",
         b"GET http://app.t.example.test HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
-        b"GET HTTPS://APP.t.example.test./ HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
+        b"GET HTTP://APP.t.example.test./ HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: app.t.example.test\r\nX-A:\r\nX-B: \t b\x80\xff \t\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: app.t.example.test\r\nConnection: x-hop, keep-alive\r\n\r\n",

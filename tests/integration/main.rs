@@ -12,6 +12,7 @@ mod bodies;
 mod bypasses;
 mod client_address;
 mod cores;
+mod credentials;
 mod deadlines;
 mod eviction;
 mod framing;

@@ -88,7 +88,7 @@ fn a_target_with_a_host_is_reduced_and_host_is_canonical() {
             "GET /a?b HTTP/1.1\r\nHost: app.t.example.test\r\n",
         ),
         (
-            "GET https://APP.T.example.test?b HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
+            "GET http://APP.T.example.test?b HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n",
             "GET /?b HTTP/1.1\r\nHost: app.t.example.test\r\n",
         ),
         (

@@ -157,6 +157,23 @@ fn the_host_must_be_the_server_name_of_tls() {
     town.guarded.assert_untouched();
 }
 
+/// RFC 9110 7.4: whoever wrote https did not mean to be served in the clear.
+#[test]
+fn a_target_with_https_needs_tls() {
+    let town = town();
+    let host = "app.t.example.test";
+    let request = |scheme: &str| format!("GET {scheme}://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let mut client = town.edge.client();
+    let answer = client.ask(request("https"));
+    assert_eq!((answer.status, answer.closes()), (421, false));
+    assert_eq!(town.edge.reason(), "scheme_mismatch");
+    assert_eq!(client.ask(request("http")).text(), "exact");
+    let mut client = town.edge.tls_client(host);
+    for scheme in ["https", "HTTPS", "http"] {
+        assert_eq!(client.ask(request(scheme)).text(), "exact", "{scheme}");
+    }
+}
+
 #[test]
 fn without_a_server_name_every_tunnel_is_reached_and_guarded() {
     let town = town();

@@ -7,7 +7,7 @@ use crate::http::host::CanonicalHost;
 use crate::http::request::{Request, RequestHead};
 use crate::policy::Connection;
 use crate::route::Routes;
-use crate::token::{CONNECT_PERMISSION, CeBounds, MintRequest, TokenKeys, mint_hs256};
+use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
 use std::time::Duration;
 
 mod credential;
@@ -60,13 +60,11 @@ fn policy() -> Policy {
             .collect(),
         keys: Some(TokenKeys::new(
             SECRET,
-            Some(CeBounds {
-                projects: vec!["p1".to_owned()],
-                permissions: vec![CONNECT_PERMISSION.to_owned()],
-            }),
+            Some(Bounds::connect_within(&["p1"])),
             "example.com",
         )),
         failed_verifications_per_second: 500,
+        expensive_verifications_per_second: 0,
     }
 }
 

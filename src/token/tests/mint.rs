@@ -29,13 +29,13 @@ fn what_is_minted_verifies_and_says_what_was_asked() {
     let verified = checked(&token).unwrap();
     assert_eq!(verified.subject(), "ci");
     assert!(verified.may(CONNECT_PERMISSION) && !verified.may("tunnels.resources.read-only"));
-    assert!(verified.has_path_rule());
+    assert!(verified.boundaries().any(Boundary::has_path_rule));
     assert_eq!(verified.check_time(NOW + 60), Err(TokenError::Expired));
     assert_eq!(verified.check_time(NOW - 6), Err(TokenError::NotYetValid));
 
     let plain = checked(&mint_hs256(SECRET, &request()).unwrap()).unwrap();
     assert_eq!(plain.subject(), "");
-    assert!(plain.may("tunnels.resources.read-only") && plain.boundary().is_none());
+    assert!(plain.may("tunnels.resources.read-only") && plain.boundaries().next().is_none());
 }
 
 #[test]

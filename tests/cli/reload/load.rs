@@ -74,8 +74,8 @@ fn a_hundred_reloads_fail_no_request_and_drop_no_websocket() {
     let folder = Folder::serving(service, LOG);
     let mut process = Process::run(&folder);
     let (http, https) = (process.address("http"), process.address("https"));
-    let mut plain: Vec<_> = (0..8).map(|_| open_websocket(connect(http))).collect();
-    let mut secure: Vec<_> = (0..4)
+    let mut plain: Vec<_> = (0..4).map(|_| open_websocket(connect(http))).collect();
+    let mut secure: Vec<_> = (0..2)
         .map(|_| open_websocket(tls_stream(&folder, https, HOST)))
         .collect();
     let wrk = Command::new("wrk")

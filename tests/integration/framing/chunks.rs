@@ -1,9 +1,10 @@
 //! A body whose chunk lines readers could read differently.
 
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use crate::support::wire::Delimited;
-use crate::support::{Edge, HOST, PATIENCE, Upstream};
+use crate::support::{Edge, HOST, PATIENCE, Upstream, eventually};
 
 use super::BEHIND;
 
@@ -50,4 +51,29 @@ fn a_broken_chunk_ends_the_request_on_both_sides() {
         assert!(body.is_err(), "{chunks:?}: {body:?}");
         assert_eq!(memchr::memmem::find(&upstream.bytes(0), b"/behind"), None);
     }
+}
+
+/// RFC 9112 9.6: a client that goes on sending behind the fault still gets to read what was wrong; bytes that arrive on a
+/// closed socket would be answered with a reset, which overtakes it.
+#[test]
+fn a_client_that_goes_on_sending_behind_a_broken_chunk_reads_its_refusal() {
+    let upstream = Upstream::scripted(|mut peer| {
+        peer.request_head();
+        let _ = peer.body(Delimited::Chunked);
+    });
+    let edge = Edge::before(&upstream);
+    let mut client = edge.client();
+    let head = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(head + "3\r\nabc\r\nz\r\n");
+    eventually("the refusal is sent", || client.has_news());
+    for _ in 0..3 {
+        edge.pass(Duration::from_millis(500));
+        client.send([b'x'; 4096]);
+    }
+    edge.settle();
+    client.send("the end");
+    let answer = client.response();
+    assert_eq!((answer.status, answer.closes()), (400, true));
+    client.finish();
+    client.assert_closed();
 }

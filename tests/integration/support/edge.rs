@@ -58,6 +58,11 @@ impl Tunnel {
         ))
     }
 
+    /// Of another project than `proj-1`.
+    pub fn in_project(self, project: &str) -> Self {
+        Tunnel(self.0.replacen("proj-1", project, 1))
+    }
+
     /// One more line of TOML.
     pub fn line(mut self, line: &str) -> Self {
         self.0.push_str(line);
@@ -140,6 +145,12 @@ impl Setup {
     pub fn tables(mut self, toml: &str) -> Self {
         self.tables.push_str(toml);
         self.tables.push('\n');
+        self
+    }
+
+    /// Forgets those tables: for reloads.
+    pub fn without_tables(mut self) -> Self {
+        self.tables.clear();
         self
     }
 

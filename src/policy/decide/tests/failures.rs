@@ -56,7 +56,7 @@ impl Bench {
     }
 }
 
-const SPENT: &str = "429 too_many_failed_verifications";
+const SPENT: &str = "429 too_many_verifications";
 
 #[test]
 fn beyond_its_budget_a_client_is_not_listened_to_until_it_is_slower() {

@@ -1,0 +1,72 @@
+//! What tokens are verified with, and what bounds them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::boundary::{self, Boundary};
+use crate::config::settings::{Credential, CredentialKind, Settings, Tokens};
+use crate::json::Json;
+use crate::token::{self, Bounds, Credentials, P521Key, TokenKeys};
+
+pub(super) fn keys(settings: &Settings, tokens: &Tokens) -> Result<TokenKeys, rustls::Error> {
+    let ce = tokens.ce.as_ref().map(|ce| Bounds {
+        projects: boxed(&ce.projects),
+        permissions: Some(boxed(&ce.permissions)),
+        ..Bounds::default()
+    });
+    let mut boundaries = Boundaries::default();
+    let credentials = settings.credentials.iter().map(|credential| {
+        Ok(token::Credential {
+            bounds: Arc::new(bounds(credential, &mut boundaries)?),
+            kind: kind(&credential.kind),
+            live: !credential.revoked && !tokens.revocations.credentials.contains(&credential.id),
+            changed_at: credential.updated_at,
+        })
+    });
+    let credentials: Vec<_> = credentials.collect::<Result<_, rustls::Error>>()?;
+    let credentials = Credentials::new(credentials, tokens.revocations.tokens.clone());
+    let keys = TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host);
+    Ok(keys.with_credentials(credentials, tokens.require_stored_pat))
+}
+
+/// Compiled boundaries of one core: equal ones share one form.
+type Boundaries = HashMap<*const Json, Arc<Boundary>>;
+
+fn bounds(credential: &Credential, known: &mut Boundaries) -> Result<Bounds, rustls::Error> {
+    let boundary = match &credential.boundary {
+        Some(written) => Some(compiled(written, known)?),
+        None => None,
+    };
+    Ok(Bounds {
+        id: credential.id.as_str().into(),
+        projects: boxed(&credential.projects),
+        permissions: credential.permissions.as_deref().map(boxed),
+        boundary,
+    })
+}
+
+fn compiled(written: &Arc<Json>, known: &mut Boundaries) -> Result<Arc<Boundary>, rustls::Error> {
+    if let Some(same) = known.get(&Arc::as_ptr(written)) {
+        return Ok(same.clone());
+    }
+    // It was compiled once when it was checked.
+    let boundary = boundary::parse(written)
+        .map_err(|error| rustls::Error::General(format!("a credential's boundary: {error}")))?;
+    let boundary = Arc::new(boundary);
+    known.insert(Arc::as_ptr(written), boundary.clone());
+    Ok(boundary)
+}
+
+fn kind(kind: &CredentialKind) -> token::CredentialKind {
+    match kind {
+        CredentialKind::Pat { token_sha256 } => token::CredentialKind::Pat(*token_sha256),
+        CredentialKind::App { public_key } => {
+            token::CredentialKind::App(P521Key::clone(public_key))
+        }
+        CredentialKind::User => token::CredentialKind::User,
+    }
+}
+
+fn boxed(texts: &[String]) -> Box<[Box<str>]> {
+    texts.iter().map(|text| text.as_str().into()).collect()
+}
