@@ -153,14 +153,12 @@ fn features_that_are_not_built_are_refused_by_name() {
 + trusted_ips = ["10.0.0.0/8"]
 + geoip = ["DE"]
 + tls_min_version = "tls1.3"
-+ authorization = "app"
 ! adit.toml:21:1: tunnel[1].challenge_mode: challenge mode is not built yet in this version; remove it
 ! adit.toml:22:1: tunnel[1].identity_headers: identity headers are not built yet in this version; remove it
 ! adit.toml:23:1: tunnel[1].allowed_origins: origins of browsers are not built yet in this version; remove it
 ! adit.toml:24:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
 ! adit.toml:25:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
 ! adit.toml:26:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
-! adit.toml:27:17: tunnel[1].authorization: leaving Authorization to the application is not built yet in this version; write "edge"
 
 - workspace = "ws-1"
 + workspace = "ws-1"
@@ -379,7 +377,7 @@ fn tunnels_have_hosts_of_their_own() {
 - token_auth = true
 + token_auth = true
 + authorization = "none"
-! adit.toml:21:17: tunnel[1].authorization: expected "edge", found "none"
+! adit.toml:21:17: tunnel[1].authorization: expected "edge" or "app", found "none"
 
 - [[tunnel]]
 + [tunnel]

@@ -1,9 +1,9 @@
-//! The `Authorization` field (RFC 9110 11.6.2, RFC 6750 2.1).
+//! The `Authorization` field (RFC 9110 11.6.2, RFC 6750 2.1), and `Rstream-Authorization`, which is written like it.
 
 use crate::http::field::FieldKind;
 use crate::http::request::Request;
 
-/// What the `Authorization` lines hold.
+/// What the lines of one of these fields hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bearer<'a> {
     Absent,
@@ -17,8 +17,8 @@ pub enum Bearer<'a> {
 }
 
 impl<'a> Bearer<'a> {
-    pub fn read(request: Request<'a>) -> Self {
-        let mut lines = request.values(FieldKind::Authorization);
+    pub fn read(request: Request<'a>, field: FieldKind) -> Self {
+        let mut lines = request.values(field);
         match (lines.next(), lines.next()) {
             (None, _) => Bearer::Absent,
             (Some(line), None) => Bearer::parse(line),

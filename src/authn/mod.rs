@@ -9,6 +9,7 @@ pub mod query;
 
 use std::rc::Rc;
 
+use crate::http::field::FieldKind;
 use crate::http::request::Request;
 use crate::token::{TokenError, VerifiedToken};
 use bearer::Bearer;
@@ -18,11 +19,23 @@ use query::QueryToken;
 /// refuses every tunnel that would read them, so they are always absent here.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
+    pub authorization: Authorization,
+    /// In the field that is the edge's: `Authorization`, or `Rstream-Authorization` where that is the application's.
     pub bearer: Bearer<'a>,
     pub query: QueryToken<'a>,
     pub session: Cookie,
     pub certificate: Certificate,
     pub challenge: Cookie,
+}
+
+/// Whose the `Authorization` field is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authorization {
+    /// The edge's: a bearer in it is the proof (S4.1).
+    #[default]
+    Edge,
+    /// The application's: never a proof. The edge's own token comes in `Rstream-Authorization` or in the query (S4.2).
+    App,
 }
 
 /// The state of a cookie lane.
@@ -39,9 +52,18 @@ pub enum Certificate {
 
 impl<'a> Evidence<'a> {
     /// Reads every lane once. `scratch` holds a percent-encoded query token's plain form.
-    pub fn read(request: Request<'a>, scratch: &'a mut Vec<u8>) -> Self {
+    pub fn read(
+        request: Request<'a>,
+        authorization: Authorization,
+        scratch: &'a mut Vec<u8>,
+    ) -> Self {
+        let field = match authorization {
+            Authorization::Edge => FieldKind::Authorization,
+            Authorization::App => FieldKind::RstreamAuthorization,
+        };
         Evidence {
-            bearer: Bearer::read(request),
+            authorization,
+            bearer: Bearer::read(request, field),
             query: QueryToken::read(request.query().unwrap_or_default(), scratch),
             session: Cookie::Absent,
             certificate: Certificate::Absent,
@@ -49,14 +71,24 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The one token that counts, or why there is none: a bearer counts alone where there is one, good or bad; only
-    /// without it the query parameter is read (S4.1). Several parameters are refused in any case.
+    /// The one token that counts, or why there is none. Of `Authorization` a bearer counts alone where there is one, good or
+    /// bad; only without it the query parameter is read (S4.1). `Rstream-Authorization` is for nothing else, so it must
+    /// hold a bearer, and no parameter may stand beside it (S4.2). Several parameters are refused in any case.
     pub fn token(&self) -> Result<(&'a [u8], Carrier), Unauthenticated> {
         if matches!(self.query, QueryToken::Several) {
             return Err(Unauthenticated::SeveralQueryTokens);
         }
+        let is_own = self.authorization == Authorization::App;
         match self.bearer {
-            Bearer::Token(token) => Ok((token, Carrier::Authorization)),
+            Bearer::Absent => {}
+            _ if is_own && self.query != QueryToken::Absent => {
+                return Err(Unauthenticated::SeveralProofs);
+            }
+            Bearer::OtherScheme if is_own => return Err(Unauthenticated::BearerMalformed),
+            Bearer::Token(_) | Bearer::Malformed | Bearer::Several | Bearer::OtherScheme => {}
+        }
+        match self.bearer {
+            Bearer::Token(token) => Ok((token, Carrier::Field)),
             Bearer::Malformed => Err(Unauthenticated::BearerMalformed),
             Bearer::Several => Err(Unauthenticated::SeveralAuthorizations),
             Bearer::Absent | Bearer::OtherScheme => match self.query {
@@ -71,7 +103,8 @@ impl<'a> Evidence<'a> {
 /// Where a token was carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    Authorization,
+    /// The field that is the edge's.
+    Field,
     Query,
 }
 
@@ -125,6 +158,10 @@ pub enum Unauthenticated {
     NoToken,
     SeveralAuthorizations,
     SeveralQueryTokens,
+    /// `Rstream-Authorization` and `rstream.token` at once.
+    SeveralProofs,
+    /// The `Authorization` field is the application's, and a token of the edge is in it.
+    TokenForEdge,
     BearerMalformed,
     QueryTokenMalformed,
     Token(TokenError),
@@ -137,6 +174,8 @@ impl Unauthenticated {
             Unauthenticated::NoToken => "token_missing",
             Unauthenticated::SeveralAuthorizations => "several_authorizations",
             Unauthenticated::SeveralQueryTokens => "several_query_tokens",
+            Unauthenticated::SeveralProofs => "several_proofs",
+            Unauthenticated::TokenForEdge => "token_for_edge",
             Unauthenticated::BearerMalformed => "bearer_malformed",
             Unauthenticated::QueryTokenMalformed => "query_token_malformed",
             Unauthenticated::Token(error) => error.reason(),
@@ -155,7 +194,7 @@ mod tests {
         let bearers = [
             (Bearer::Absent, None),
             (Bearer::OtherScheme, None),
-            (Bearer::Token(b"b"), Some(Ok(Carrier::Authorization))),
+            (Bearer::Token(b"b"), Some(Ok(Carrier::Field))),
             (Bearer::Malformed, Some(Err(BearerMalformed))),
             (Bearer::Several, Some(Err(SeveralAuthorizations))),
         ];
@@ -168,6 +207,7 @@ mod tests {
         for (bearer, by_bearer) in bearers {
             for (query, by_query) in queries {
                 let evidence = Evidence {
+                    authorization: Authorization::Edge,
                     bearer,
                     query,
                     session: Cookie::Absent,
@@ -183,12 +223,57 @@ mod tests {
                 assert_eq!(found.map(|(_, carrier)| carrier), expected, "{evidence:?}");
                 if let Ok((token, carrier)) = found {
                     let wanted: &[u8] = match carrier {
-                        Carrier::Authorization => b"b",
+                        Carrier::Field => b"b",
                         Carrier::Query => b"q",
                     };
                     assert_eq!(token, wanted, "{evidence:?}");
                 }
             }
+        }
+    }
+    /// S4.2: the edge's own field holds a bearer or nothing, and stands alone.
+    #[test]
+    fn beside_the_field_of_the_edge_no_parameter_may_stand() {
+        use Unauthenticated::*;
+        let token = |bearer, query| {
+            let evidence = Evidence {
+                authorization: Authorization::App,
+                bearer,
+                query,
+                session: Cookie::Absent,
+                certificate: Certificate::Absent,
+                challenge: Cookie::Absent,
+            };
+            evidence.token().map(|(token, _)| token)
+        };
+        let one = QueryToken::One(b"q");
+        let absent = QueryToken::Absent;
+        for (bearer, alone, beside) in [
+            (Bearer::Absent, Err(NoToken), Ok(&b"q"[..])),
+            (Bearer::Token(b"b"), Ok(&b"b"[..]), Err(SeveralProofs)),
+            (Bearer::Malformed, Err(BearerMalformed), Err(SeveralProofs)),
+            (
+                Bearer::OtherScheme,
+                Err(BearerMalformed),
+                Err(SeveralProofs),
+            ),
+            (
+                Bearer::Several,
+                Err(SeveralAuthorizations),
+                Err(SeveralProofs),
+            ),
+        ] {
+            assert_eq!(token(bearer, absent), alone, "{bearer:?}");
+            assert_eq!(token(bearer, one), beside, "{bearer:?}");
+            let several = token(bearer, QueryToken::Several);
+            assert_eq!(several, Err(SeveralQueryTokens), "{bearer:?}");
+            let malformed = token(bearer, QueryToken::Malformed);
+            let expected = if bearer == Bearer::Absent {
+                QueryTokenMalformed
+            } else {
+                SeveralProofs
+            };
+            assert_eq!(malformed, Err(expected), "{bearer:?}");
         }
     }
 }

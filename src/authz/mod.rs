@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use crate::authn::{Carrier, Identity};
+use crate::authn::Identity;
 use crate::boundary::{Connect, ConnectContext};
 use crate::token::{CONNECT_PERMISSION, VerifiedToken};
 
@@ -77,11 +77,12 @@ pub fn public(tunnel: usize, withholds_authorization: bool) -> Permit {
 }
 
 /// The permit of a verified token: the tunnel's project is its owner's, the permission to connect is among its rights,
-/// and its boundary allows this tunnel and path (rstream 7.4).
+/// and its boundary allows this tunnel and path (rstream 7.4). `withholds_authorization`: see
+/// [`Permit::withholds_authorization`].
 pub fn token(
     tunnel: usize,
     token: &Rc<VerifiedToken>,
-    carrier: Carrier,
+    withholds_authorization: bool,
     context: &ConnectContext<'_>,
 ) -> Result<Permit, Forbidden> {
     if !token.owns_project(context.project) {
@@ -94,14 +95,11 @@ pub fn token(
     let boundaries = token.boundaries();
     let connect = boundaries.map(|boundary| boundary.connect(context)).max();
     match connect.unwrap_or(Connect::Allowed) {
-        Connect::Allowed => {
-            let withholds_authorization = carrier == Carrier::Authorization;
-            Ok(Permit {
-                tunnel,
-                identity: Identity::Token(token.clone()),
-                withholds_authorization,
-            })
-        }
+        Connect::Allowed => Ok(Permit {
+            tunnel,
+            identity: Identity::Token(token.clone()),
+            withholds_authorization,
+        }),
         Connect::OutsideBoundary => Err(Forbidden::OutsideBoundary),
         Connect::PathOutsideBoundary => Err(Forbidden::PathOutsideBoundary),
         Connect::PathAmbiguous => Err(Forbidden::PathAmbiguous),
@@ -122,7 +120,7 @@ mod tests {
         boundary: serde_json::Value,
         project: &str,
         path: &str,
-        carrier: Carrier,
+        withholds: bool,
     ) -> Result<Permit, Forbidden> {
         let bounds = Bounds::connect_within(&["p1"]);
         let keys = TokenKeys::new(SECRET, Some(bounds), "");
@@ -141,7 +139,7 @@ mod tests {
             tunnel: &TunnelProperties::default(),
             path: &judge(path.as_bytes(), &mut scratch, false),
         };
-        token(7, &verified, carrier, &context)
+        token(7, &verified, withholds, &context)
     }
 
     /// The first that fails gives the reason, whatever else would.
@@ -206,7 +204,7 @@ mod tests {
                 Some(Forbidden::ProjectNotOwned),
             ),
         ] {
-            let found = verdict(permissions, boundary, project, path, Carrier::Query);
+            let found = verdict(permissions, boundary, project, path, false);
             assert_eq!(found.as_ref().err(), expected.as_ref(), "{project} {path}");
         }
     }
@@ -214,8 +212,8 @@ mod tests {
     #[test]
     fn a_permit_is_for_one_tunnel_and_withholds_what_proved_it() {
         let everywhere = || serde_json::json!({ "projects": ["p1"] });
-        for (carrier, withheld) in [(Carrier::Authorization, true), (Carrier::Query, false)] {
-            let permit = verdict(&[CONNECT_PERMISSION], everywhere(), "p1", "/", carrier).unwrap();
+        for withheld in [true, false] {
+            let permit = verdict(&[CONNECT_PERMISSION], everywhere(), "p1", "/", withheld).unwrap();
             assert_eq!(
                 (permit.tunnel(), permit.withholds_authorization()),
                 (7, withheld)

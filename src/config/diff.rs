@@ -78,6 +78,7 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         upstream,
         token_auth,
         public,
+        authorization,
         path_semicolon_allowed,
         trailers,
         labels,
@@ -87,6 +88,7 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         ("upstream", written(&old.upstream) != written(upstream)),
         ("token_auth", old.token_auth != *token_auth),
         ("public", old.public != *public),
+        ("authorization", old.authorization != *authorization),
         (
             "path_semicolon",
             old.path_semicolon_allowed != *path_semicolon_allowed,

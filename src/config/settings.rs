@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::authn::Authorization;
 use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
@@ -173,6 +174,7 @@ pub struct Tunnel {
     pub upstream: Upstream,
     pub token_auth: bool,
     pub public: bool,
+    pub authorization: Authorization,
     /// `path_semicolon = "allow"` (S2).
     pub path_semicolon_allowed: bool,
     /// Trailer fields pass both ways (S3.1).

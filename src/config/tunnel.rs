@@ -15,6 +15,7 @@ use super::settings::{Certificate, Credential, Project, Tokens, Tunnel};
 use super::unbuilt::Harmless;
 use super::upstream::{self, Resolved};
 use super::written::quoted;
+use crate::authn::Authorization;
 
 const KNOWN: &[&str] = &[
     "hostname",
@@ -87,6 +88,7 @@ fn tunnel(
     refuse_unbuilt(table);
     let semicolons = [("refuse", false), ("allow", true)];
     let path_semicolon_allowed = table.word("path_semicolon", &semicolons).or(false);
+    let authorization = authorization(table, entrance);
     let trailers = table.boolean("trailers").or(false);
     let labels = table.words("labels").or(Vec::new());
     let (token_auth, public) = entrance?;
@@ -96,6 +98,7 @@ fn tunnel(
         upstream: upstream?,
         token_auth,
         public,
+        authorization: authorization?,
         path_semicolon_allowed: path_semicolon_allowed?,
         trailers: trailers?,
         labels: labels?,
@@ -183,6 +186,19 @@ fn entrance(
     Some((token_auth, public))
 }
 
+/// Whose the `Authorization` field is, on a tunnel with these mechanisms.
+fn authorization(table: &Reader<'_>, entrance: Option<(bool, bool)>) -> Option<Authorization> {
+    let words = [("edge", Authorization::Edge), ("app", Authorization::App)];
+    let field = table.word("authorization", &words);
+    if let (Field::Good(at), Some((false, _))) = (&field, entrance)
+        && at.value == Authorization::App
+    {
+        let message = "says where tokens of the edge come from, and this tunnel asks for none";
+        table.findings.warn(&at.spot, message);
+    }
+    field.or(Authorization::Edge)
+}
+
 /// Whether there is any token that this tunnel would accept. `None`: there cannot be, which is reported.
 fn tokens_can_pass(
     table: &Reader<'_>,
@@ -227,8 +243,6 @@ fn tokens_can_pass(
 
 fn refuse_unbuilt(table: &Reader<'_>) {
     let empty = Harmless::EmptyList;
-    let feature = "leaving Authorization to the application is";
-    table.only_word("authorization", "edge", &["app"], feature);
     table.unbuilt("identity_headers", "identity headers are", Harmless::False);
     table.unbuilt("allowed_origins", "origins of browsers are", empty);
     table.unbuilt("trusted_ips", "rules by client address are", empty);

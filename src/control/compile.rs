@@ -145,6 +145,7 @@ fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
         } else {
             Guard::Public
         },
+        authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
         properties: TunnelProperties {

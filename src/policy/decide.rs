@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::authn::bearer::Bearer;
-use crate::authn::{Carrier, Evidence, Identity, Unauthenticated};
+use crate::authn::{Authorization, Carrier, Evidence, Identity, Unauthenticated};
 use crate::authz;
 use crate::boundary::ConnectContext;
 use crate::clock::Now;
@@ -93,15 +93,27 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
         let withheld = holds_edge_credential(policy, facts, now, &mut memory.tokens);
         return Decision::Forward(authz::public(index, withheld));
     }
-    let evidence = Evidence::read(facts.request, &mut memory.query_token);
+    // S3.4: a token that is not the proof stays here too. One in a field that is the application's must not go on, and
+    // the client must learn where tokens belong (S4.2).
+    let holds_ours = |tokens: &mut TokenCache| holds_edge_credential(policy, facts, now, tokens);
+    if tunnel.authorization == Authorization::App && holds_ours(&mut memory.tokens) {
+        let refusal = Refusal::Unauthenticated(Unauthenticated::TokenForEdge);
+        return refuse(refusal, Some(index), Identity::Anonymous);
+    }
+    let evidence = Evidence::read(facts.request, tunnel.authorization, &mut memory.query_token);
     let client = facts.connection.client;
     let work = (&mut memory.tokens, &mut memory.spent);
     let (token, carrier) = match verify(policy, &evidence, client, now, work) {
         Ok(verified) => verified,
         Err(refusal) => return refuse(refusal, Some(index), Identity::Anonymous),
     };
+    let withholds = match (tunnel.authorization, carrier) {
+        (Authorization::Edge, Carrier::Field) => true,
+        (Authorization::Edge, Carrier::Query) => holds_ours(&mut memory.tokens),
+        (Authorization::App, Carrier::Field | Carrier::Query) => false,
+    };
     let context = connect_context(tunnel, &path);
-    match authz::token(index, &token, carrier, &context) {
+    match authz::token(index, &token, withholds, &context) {
         Ok(permit) => Decision::Forward(permit),
         Err(why) => refuse(Refusal::Forbidden(why), Some(index), Identity::Token(token)),
     }

@@ -12,7 +12,7 @@ pub mod refusal;
 
 use std::net::IpAddr;
 
-use crate::authn::Identity;
+use crate::authn::{Authorization, Identity};
 use crate::authz::Permit;
 use crate::boundary::TunnelProperties;
 use crate::http::host::CanonicalHost;
@@ -46,6 +46,8 @@ pub struct Tunnel {
     pub project: String,
     pub workspace: String,
     pub guard: Guard,
+    /// Whose the `Authorization` field is (S4.2).
+    pub authorization: Authorization,
     /// `path_semicolon = "allow"` (S2).
     pub semicolon_allowed: bool,
     /// `trailers = true`: trailer fields pass both ways (S3.1).

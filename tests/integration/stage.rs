@@ -13,9 +13,14 @@ pub struct Stage {
 impl Stage {
     /// A tunnel with `token_auth`.
     pub fn guarded() -> Self {
+        Stage::guarded_with("")
+    }
+
+    /// The same with one more line in its table.
+    pub fn guarded_with(line: &str) -> Self {
         let upstream = Upstream::serving(|_| ok("inside"));
         let edge = Edge::setup()
-            .tunnel(Tunnel::guarded(HOST, &upstream))
+            .tunnel(Tunnel::guarded(HOST, &upstream).line(line))
             .start();
         Stage { edge, upstream }
     }

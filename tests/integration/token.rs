@@ -387,3 +387,77 @@ fn a_client_whose_tokens_fail_too_often_is_told_to_wait() {
     let new = bearer(&edge.token(|claims| drop(claims.insert("sub".into(), "new".into()))));
     assert_eq!(client.ask(get("/", &new)).status, 200);
 }
+
+/// S4.2, on a tunnel whose application has tokens of its own in `Authorization`.
+#[test]
+fn cases_5_and_6_an_application_keeps_its_authorization() {
+    let stage = Stage::guarded_with("authorization = \"app\"");
+    let token = stage.edge.token(|_| ());
+    let own = format!("Rstream-Authorization: Bearer {token}\r\n");
+    let parameter = format!("/a?rstream.token={token}&b");
+    for application in [
+        "Authorization: Bearer application-token\r\n".to_owned(),
+        "Authorization: Basic YTpi\r\n".to_owned(),
+        bearer(&format!("{token}x")),
+        String::new(),
+    ] {
+        let kept = application.strip_prefix("Authorization: ");
+        for (asked, fields) in [
+            (parameter.as_str(), application.clone()),
+            ("/a?b", format!("{application}{own}")),
+        ] {
+            let recorded = stage.forwards(asked, &fields);
+            assert_eq!(target(&recorded), "/a?b");
+            assert_eq!(recorded.field("authorization"), kept.map(str::trim_end));
+            assert_eq!(recorded.field("rstream-authorization"), None);
+        }
+        // One step outside: nothing for the edge.
+        stage.refuses("/a?b", &application, 401, "token_missing");
+    }
+    let unreadable = bearer("a.bm90IGpzb24.s");
+    for (asked, fields, reason) in [
+        (parameter.as_str(), own.clone(), "several_proofs"),
+        ("/", bearer(&token), "token_for_edge"),
+        (&parameter, bearer(&token), "token_for_edge"),
+        ("/", format!("{own}{unreadable}"), "token_for_edge"),
+        (
+            "/",
+            format!("{own}Authorization: Token {token}\r\n"),
+            "token_for_edge",
+        ),
+        ("/", own.clone() + &own, "several_authorizations"),
+        ("/", own.replace("Bearer", "Basic"), "bearer_malformed"),
+    ] {
+        stage.refuses(asked, &fields, 401, reason);
+    }
+}
+
+/// Elsewhere the edge's own field is no proof, and goes no further either.
+#[test]
+fn the_field_of_the_edge_counts_where_it_is_asked_for() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    let own = format!("Rstream-Authorization: Bearer {token}\r\n");
+    stage.refuses("/", &own, 401, "token_missing");
+    let recorded = stage.forwards("/", &format!("{own}{}", bearer(&token)));
+    assert_eq!(recorded.field("rstream-authorization"), None);
+    let recorded = Stage::public().forwards("/", &own);
+    assert_eq!(recorded.field("rstream-authorization"), None);
+}
+
+/// S3.4: on a tunnel where a parameter is the proof, a token in `Authorization` under whatever scheme stays here.
+#[test]
+fn a_token_that_is_not_the_proof_stays_here_too() {
+    let stage = Stage::guarded();
+    let token = stage.edge.token(|_| ());
+    let target = format!("/?rstream.token={token}");
+    for (line, kept) in [
+        (format!("Token {token}"), false),
+        (format!("JWT \"{token}\""), false),
+        (format!("Token {token}x"), true),
+        ("Basic YTpi".to_owned(), true),
+    ] {
+        let recorded = stage.forwards(&target, &format!("Authorization: {line}\r\n"));
+        assert_eq!(recorded.field("authorization").is_some(), kept, "{line}");
+    }
+}

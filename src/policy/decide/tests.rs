@@ -30,14 +30,15 @@ fn now() -> Now {
     }
 }
 
-/// Two tunnels with a token, `app` in a project that tokens own and `other` in one they do not; `open` is public; and a
-/// wildcard that lies over all of them.
+/// Three tunnels with a token, `app` in a project that tokens own, `other` in one they do not, and `own`, where the
+/// `Authorization` field is the application's; `open` is public; and a wildcard that lies over all of them.
 fn policy() -> Policy {
     let rows = [
         ("app.t.example.com", "p1", Guard::Token),
         ("open.t.example.com", "p1", Guard::Public),
         ("other.t.example.com", "p2", Guard::Token),
         ("*.t.example.com", "p1", Guard::Token),
+        ("own.t.example.com", "p1", Guard::Token),
     ];
     let mut routes = Routes::default();
     for (index, (hostname, ..)) in rows.iter().enumerate() {
@@ -53,6 +54,11 @@ fn policy() -> Policy {
                 project: project.to_string(),
                 workspace: String::new(),
                 guard: *guard,
+                authorization: if hostname.starts_with("own") {
+                    Authorization::App
+                } else {
+                    Authorization::Edge
+                },
                 semicolon_allowed: false,
                 trailers: false,
                 properties: TunnelProperties::default(),

@@ -62,12 +62,16 @@ impl Lane {
     }
 
     fn authorization(self) -> String {
+        self.field("Authorization")
+    }
+
+    fn field(self, name: &str) -> String {
         match self {
             Lane::Absent => String::new(),
-            Lane::Basic => "Authorization: Basic YTpi\r\n".to_owned(),
-            Lane::Malformed => "Authorization: Bearer\r\n".to_owned(),
+            Lane::Basic => format!("{name}: Basic YTpi\r\n"),
+            Lane::Malformed => format!("{name}: Bearer\r\n"),
             Lane::Several => {
-                let line = format!("Authorization: Bearer {}\r\n", self.token());
+                let line = format!("{name}: Bearer {}\r\n", self.token());
                 format!("{line}{line}")
             }
             Lane::Forged
@@ -76,7 +80,7 @@ impl Lane {
             | Lane::Bounded
             | Lane::Powerless
             | Lane::Elsewhere
-            | Lane::ListOnly => format!("Authorization: Bearer {}\r\n", self.token()),
+            | Lane::ListOnly => format!("{name}: Bearer {}\r\n", self.token()),
         }
     }
 
@@ -108,6 +112,39 @@ fn live(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
         bearer.authorization()
     );
     word(&judged(&head))
+}
+
+/// On a tunnel whose `Authorization` field is the application's: `bearer` is in the edge's own field.
+fn live_own(authorization: Lane, path: &str, bearer: Lane, query: Lane) -> String {
+    let head = format!(
+        "GET {path}{} HTTP/1.1\r\nHost: own.t.example.com\r\n{}{}\r\n",
+        query.query(),
+        authorization.authorization(),
+        bearer.field("Rstream-Authorization")
+    );
+    word(&judged(&head))
+}
+
+/// The same rules for such a tunnel (S4.2).
+fn naive_own(authorization: Lane, path: &str, bearer: Lane, query: Lane) -> String {
+    let is_foreign = matches!(
+        authorization,
+        Lane::Absent | Lane::Basic | Lane::Malformed | Lane::Forged
+    );
+    if !is_foreign {
+        return "401 token_for_edge".to_owned();
+    }
+    if query == Lane::Several {
+        return "401 several_query_tokens".to_owned();
+    }
+    if bearer != Lane::Absent && query != Lane::Absent {
+        return "401 several_proofs".to_owned();
+    }
+    if bearer == Lane::Basic {
+        return "401 bearer_malformed".to_owned();
+    }
+    // What counts is judged as everywhere, and whatever `Authorization` holds goes on.
+    naive("app", path, bearer, query).replace("withheld", "kept")
 }
 
 /// The rules read once more, as plainly as they can be written.
@@ -189,45 +226,102 @@ fn a_naive_reading_of_the_rules_agrees_with_every_row() {
     assert_eq!(count, 3 * 3 * 11 * 10);
 }
 
+#[test]
+fn and_with_every_row_of_a_tunnel_whose_authorization_is_the_application_s() {
+    let mut count = 0;
+    for (host, path, bearer, query) in rows() {
+        for authorization in LANES.into_iter().filter(|_| host == "app") {
+            assert_eq!(
+                live_own(authorization, path, bearer, query),
+                naive_own(authorization, path, bearer, query),
+                "{authorization:?} {path} bearer {bearer:?} query {query:?}"
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, 3 * 11 * 11 * 10);
+}
+
+fn name(lane: Lane) -> String {
+    format!("{lane:?}").to_lowercase()
+}
+
+/// The rows of one guard; states that make no difference are one.
+fn write_rows(table: &mut String, guard: &str, live: &dyn Fn(&str, Lane, Lane) -> String) {
+    for bearer in LANES {
+        let mut rows: Vec<(String, &str, String)> = Vec::new();
+        for query in LANES.into_iter().filter(|lane| *lane != Lane::Basic) {
+            let verdicts = PATHS.map(|path| (path, live(path, bearer, query)));
+            let same = verdicts
+                .iter()
+                .all(|(_, verdict)| *verdict == verdicts[0].1);
+            let shown = verdicts
+                .into_iter()
+                .take(if same { 1 } else { PATHS.len() });
+            rows.extend(
+                shown
+                    .map(|(path, verdict)| (name(query), if same { "any" } else { path }, verdict)),
+            );
+        }
+        if rows
+            .iter()
+            .all(|row| (row.1, &row.2) == ("any", &rows[0].2))
+        {
+            rows.truncate(1);
+            rows[0].0 = "any".to_owned();
+        }
+        for (query, path, verdict) in rows {
+            let bearer = name(bearer);
+            writeln!(
+                table,
+                "{guard:<13} {bearer:<10} {query:<10} {path:<20} {verdict}"
+            )
+            .unwrap();
+        }
+    }
+}
+
 /// `ADIT_WRITE_TABLE=1` writes the file anew.
 #[test]
 fn the_table_on_file_is_the_table_in_force() {
     let mut table = String::from(
         "# Who gets through: one row for each state of guard, path, bearer and query parameter, with its verdict.\n\
          # Written by a test of the policy room. `any`: the verdict is the same for every state of that column.\n\
-         # guard      bearer     query      path                 verdict\n",
+         # app: Authorization is the application's; `bearer` is Rstream-Authorization, and what stands behind app+ is the\n\
+         # state of Authorization.\n\
+         # guard       bearer     query      path                 verdict\n",
     );
     for (guard, host) in [("token", "app"), ("token,p2", "other"), ("public", "open")] {
-        for bearer in LANES {
-            let name = |lane: Lane| format!("{lane:?}").to_lowercase();
-            let mut rows: Vec<(String, &str, String)> = Vec::new();
-            for query in LANES.into_iter().filter(|lane| *lane != Lane::Basic) {
-                let verdicts = PATHS.map(|path| (path, live(host, path, bearer, query)));
-                let same = verdicts
-                    .iter()
-                    .all(|(_, verdict)| *verdict == verdicts[0].1);
-                let shown = verdicts
-                    .into_iter()
-                    .take(if same { 1 } else { PATHS.len() });
-                rows.extend(shown.map(|(path, verdict)| {
-                    (name(query), if same { "any" } else { path }, verdict)
-                }));
-            }
-            if rows
-                .iter()
-                .all(|row| (row.1, &row.2) == ("any", &rows[0].2))
-            {
-                rows.truncate(1);
-                rows[0].0 = "any".to_owned();
-            }
-            for (query, path, verdict) in rows {
-                let bearer = name(bearer);
-                writeln!(
-                    table,
-                    "{guard:<12} {bearer:<10} {query:<10} {path:<20} {verdict}"
-                )
-                .unwrap();
-            }
+        write_rows(&mut table, guard, &|path, bearer, query| {
+            live(host, path, bearer, query)
+        });
+    }
+    for authorization in LANES {
+        let guard = format!("app+{}", name(authorization));
+        let verdict = |path: &str, bearer, query| live_own(authorization, path, bearer, query);
+        // The same as without the field, or refused in any case: then one row says so.
+        let verdicts = |with: &dyn Fn(&str, Lane, Lane) -> String| -> Vec<String> {
+            let all = rows().filter(|(host, ..)| *host == "app");
+            all.map(|(_, path, bearer, query)| with(path, bearer, query))
+                .collect()
+        };
+        let mine = verdicts(&verdict);
+        let plain = verdicts(&|path, bearer, query| live_own(Lane::Absent, path, bearer, query));
+        if authorization != Lane::Absent && mine == plain {
+            writeln!(
+                table,
+                "{guard:<13} any        any        any                  as app+absent"
+            )
+            .unwrap();
+        } else if mine.iter().all(|verdict| *verdict == mine[0]) {
+            writeln!(
+                table,
+                "{guard:<13} any        any        any                  {}",
+                mine[0]
+            )
+            .unwrap();
+        } else {
+            write_rows(&mut table, &guard, &verdict);
         }
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/decision_table.txt");
