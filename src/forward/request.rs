@@ -37,7 +37,8 @@ pub fn write<R: Room>(
     writer.put(b" HTTP/1.1\r\n");
     host(&mut writer, request);
     for field in &request.head.fields {
-        if !field.nominated {
+        // How often it may still be forwarded is counted, whoever names it (RFC 9110 7.6.2).
+        if !field.nominated || field.kind == FieldKind::MaxForwards {
             client_field(&mut writer, &permit, request, field);
         }
     }

@@ -6,7 +6,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::field::{KNOWN_NAME_BYTES, classify};
+use super::field::{KNOWN_NAME_BYTES, classify, passes_as_trailer};
 use super::{is_text_byte, is_token_byte};
 use crate::limits::{CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
 
@@ -251,7 +251,7 @@ impl ChunkLine {
     /// Keeps the line that has ended, if its name may pass.
     fn end_trailer(&mut self) {
         let Some(kept) = &mut self.kept else { return };
-        if classify(&self.name).passes_as_trailer() {
+        if passes_as_trailer(&self.name) {
             kept.extend_from_slice(b"\r\n");
             self.line_start = kept.len();
         } else {

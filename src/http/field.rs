@@ -29,7 +29,8 @@ pub(super) fn values<'a>(
         .map(move |field| field.value.of(head))
 }
 
-/// The values of all fields called `name` in any case, in order.
+/// The values of all fields called `name` in any case, in order; without those that end here because `Connection` names
+/// them.
 pub(super) fn values_named<'a, 'n>(
     head: &'a [u8],
     fields: &'a [Field],
@@ -37,7 +38,7 @@ pub(super) fn values_named<'a, 'n>(
 ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
     fields
         .iter()
-        .filter(move |field| same_name(field.name.of(head), name))
+        .filter(move |field| !field.nominated && same_name(field.name.of(head), name))
         .map(move |field| field.value.of(head))
 }
 
@@ -149,6 +150,41 @@ fn normal(byte: u8) -> u8 {
     }
 }
 
+/// Whether a field may pass as a trailer where a tunnel wants them (S3.1): one that means nothing to an edge, and that
+/// changes no reading of the message (RFC 9110 6.5.1).
+pub(super) fn passes_as_trailer(name: &[u8]) -> bool {
+    const CHANGES_THE_READING: [&[u8]; 24] = [
+        b"age",
+        b"content-disposition",
+        b"content-encoding",
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"date",
+        b"expires",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"location",
+        b"pragma",
+        b"range",
+        b"retry-after",
+        b"sec-websocket-accept",
+        b"sec-websocket-key",
+        b"vary",
+        b"warning",
+        b"www-authenticate",
+        b"x-accel-redirect",
+        b"x-sendfile",
+    ];
+    classify(name) == FieldKind::Other
+        && !CHANGES_THE_READING
+            .iter()
+            .any(|known| same_name(known, name))
+}
+
 impl FieldKind {
     /// Framing and routing. Spelt with `_` such a field is refused: one reader would obey it and another would not.
     pub(super) fn frames_or_routes(self) -> bool {
@@ -215,11 +251,6 @@ impl FieldKind {
             | FieldKind::AltSvc
             | FieldKind::Other => false,
         }
-    }
-
-    /// Names that may pass as trailers where a tunnel wants them (S3.1): those that mean nothing to an edge.
-    pub(super) fn passes_as_trailer(self) -> bool {
-        self == FieldKind::Other
     }
 
     /// Names that make a trailer section an attack (RFC 9110 6.5.1): a reader that merges trailers into the head

@@ -9,6 +9,7 @@
 //!                            response::ResponseHead   path::judge    field    body::BodyDecoder
 //! ```
 
+pub mod auth_scheme;
 pub mod body;
 pub mod chunk;
 pub mod field;

@@ -7,6 +7,7 @@
 //! [`Deadlines::evict`].
 
 pub mod eviction;
+mod leaving;
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
@@ -49,6 +50,10 @@ struct Entry {
     /// Its unfinished head has taken a large buffer.
     long_head: bool,
     evicted: bool,
+    /// Something was read since it is awaited: what comes next is more of the same.
+    heard: bool,
+    /// The socket of the other side of its exchange, while nothing is read from this one.
+    tied: leaving::Tie,
     /// When a buffer was lent to a read that may wait long; `NEVER` where none is.
     lent_ms: u64,
     /// Made when first needed.
@@ -126,6 +131,7 @@ impl Deadlines {
                 }
             }
         }
+        self.look_for_leavers();
     }
 
     /// Ends the receiving direction of every socket that is between two requests: its task reads the end and leaves,
@@ -179,6 +185,8 @@ impl Entry {
             proven: false,
             long_head: false,
             evicted: false,
+            heard: false,
+            tied: leaving::Tie::default(),
             lent_ms: NEVER,
             revocable: None,
         }
@@ -189,7 +197,8 @@ impl Entry {
         self.fd = fd;
         (self.read_ms, self.write_ms, self.lent_ms) = (NEVER, NEVER, NEVER);
         (self.fired, self.proven, self.evicted) = (false, false, false);
-        (self.wait, self.long_head) = (Wait::Busy, false);
+        (self.wait, self.long_head, self.heard) = (Wait::Busy, false, false);
+        self.tied = leaving::Tie::default();
     }
 }
 
@@ -217,12 +226,18 @@ impl Deadline {
     }
 
     /// Its peer is in the middle of something that is no request yet, or no longer one: from now on the socket may be
-    /// ended for another one, and both directions end at once.
+    /// ended for another one, and both directions end at once; but not while there is something of it that nobody has
+    /// looked at (see [`Deadline::hear`]).
     pub fn pend(&self) {
         let turn = self.table.next_turn();
         self.table.update(self.index, |entry| {
-            (entry.wait, entry.turn) = (Wait::Pending, turn);
+            (entry.wait, entry.turn, entry.heard) = (Wait::Pending, turn, false);
         });
+    }
+
+    /// Something was read from a socket that pends, and it was not enough: that more of it is there saves it no longer.
+    pub fn hear(&self) {
+        self.table.update(self.index, |entry| entry.heard = true);
     }
 
     /// A whole request is here: nothing is awaited, and the socket is ended for no other one. `false` where it has been.
@@ -246,6 +261,16 @@ impl Deadline {
     pub fn write_within(&self, after: Duration) {
         let at = self.table.after(after);
         self.table.update(self.index, |entry| entry.write_ms = at);
+    }
+
+    /// Whatever the peer is to take, it now has at least `after`.
+    pub fn stretch_write(&self, after: Duration) {
+        let at = self.table.after(after);
+        self.table.update(self.index, |entry| {
+            if entry.write_ms != NEVER {
+                entry.write_ms = entry.write_ms.max(at);
+            }
+        });
     }
 
     /// A read is about to wait with a buffer; a sweep some time later takes the buffer back, through what this answers.
@@ -295,6 +320,7 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
+        self.untie();
         let long_heads = &self.table.long_heads;
         self.table.update(self.index, |entry| {
             entry.end_long_head(long_heads);
@@ -339,5 +365,21 @@ mod tests {
             !table.watch(late.as_raw_fd()).fired(),
             "a slot is clean when it is used again"
         );
+    }
+    #[test]
+    fn a_write_under_way_gets_more_time_and_none_that_is_not() {
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        let table = Rc::new(Deadlines::default());
+        let deadline = table.watch(socket.as_raw_fd());
+        let second = Duration::from_secs(1);
+        deadline.stretch_write(second);
+        table.sweep(100 * second);
+        assert!(!deadline.fired(), "nothing was being written");
+        deadline.write_within(second);
+        deadline.stretch_write(10 * second);
+        table.sweep(102 * second);
+        assert!(!deadline.fired());
+        table.sweep(111 * second);
+        assert!(deadline.fired());
     }
 }

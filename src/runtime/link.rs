@@ -29,6 +29,53 @@ struct Shared {
     ended: Cell<bool>,
     /// Written by the library, not yet to the socket.
     outgoing: RefCell<Option<Buffer>>,
+    records: Cell<Records>,
+}
+
+/// Follows TLS records (RFC 8446 5.1) through what the library reads: a header of five bytes, of which the last two are
+/// the length of the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Records {
+    /// Bytes of a header so far.
+    header: u8,
+    /// Of its length so far, then what is left of the record.
+    left: u16,
+}
+
+impl Records {
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some((first, rest)) = bytes.split_first() {
+            match self.header {
+                0..3 => self.header += 1,
+                3 | 4 => {
+                    self.left = self.left << 8 | u16::from(*first);
+                    self.header += 1;
+                }
+                _ => {
+                    let skipped = bytes.len().min(self.left.into());
+                    self.left -= u16::try_from(skipped).unwrap_or(self.left);
+                    bytes = bytes.get(skipped..).unwrap_or_default();
+                    if self.left == 0 {
+                        self.header = 0;
+                    }
+                    continue;
+                }
+            }
+            bytes = rest;
+            if self.header == 5 && self.left == 0 {
+                self.header = 0;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The library reads these bytes.
+    fn pass(&self, bytes: &[u8]) {
+        let mut records = self.records.get();
+        records.pass(bytes);
+        self.records.set(records);
+    }
 }
 
 /// Makes both ends; the library's end works on the socket until [`Handle::detach`].
@@ -39,6 +86,7 @@ pub fn link(socket: Socket) -> (Link, Handle) {
         incoming: RefCell::new(None),
         ended: Cell::new(false),
         outgoing: RefCell::new(None),
+        records: Cell::default(),
     });
     (Link(shared.clone()), Handle(shared))
 }
@@ -59,6 +107,12 @@ impl Handle {
         self.0.incoming.borrow_mut().replace(buffer)
     }
 
+    /// Whether the library was given whole records, and has taken all that is here.
+    pub fn is_between_records(&self) -> bool {
+        let incoming = self.0.incoming.borrow();
+        self.0.records.get() == Records::default() && incoming.as_ref().is_none_or(Buffer::is_empty)
+    }
+
     /// Gives the library room to write into.
     pub fn make_room(&self, buffer: Buffer) {
         *self.0.outgoing.borrow_mut() = Some(buffer);
@@ -73,7 +127,14 @@ impl Handle {
 impl AsyncReadRent for Link {
     async fn read<T: IoBufMut>(&mut self, mut buf: T) -> BufResult<usize, T> {
         if !self.0.detached.get() {
-            return self.0.socket.read_into(buf).await;
+            let start = buf.write_ptr().cast_const();
+            let (result, buf) = self.0.socket.read_into(buf).await;
+            if let Ok(count) = result {
+                // SAFETY: the socket has written so many bytes there, and `buf` keeps its memory in place.
+                let bytes = unsafe { std::slice::from_raw_parts(start, count) };
+                self.0.pass(bytes);
+            }
+            return (result, buf);
         }
         let mut incoming = self.0.incoming.borrow_mut();
         let Some(from) = incoming.as_mut().filter(|from| !from.is_empty()) else {
@@ -85,6 +146,7 @@ impl AsyncReadRent for Link {
             return (result, buf);
         };
         let count = from.len().min(buf.bytes_total());
+        self.0.pass(from.filled().get(..count).unwrap_or_default());
         // SAFETY: `buf` promises `bytes_total` writable bytes at `write_ptr`; the source is another allocation.
         unsafe { std::ptr::copy_nonoverlapping(from.filled().as_ptr(), buf.write_ptr(), count) };
         // SAFETY: these bytes were written just now.
@@ -133,5 +195,29 @@ impl AsyncWriteRent for Link {
             self.0.socket.shutdown_write();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_followed_however_they_are_cut() {
+        let record = |length: u16| {
+            let [high, low] = length.to_be_bytes();
+            [&[23, 3, 3, high, low][..], &vec![0xff; length.into()]].concat()
+        };
+        let all = [record(3), record(0), record(300), record(1)].concat();
+        let ends = [0, 8, 13, 318, 324];
+        for cut in 0..=all.len() {
+            let mut records = Records::default();
+            records.pass(&all[..cut]);
+            assert_eq!(records == Records::default(), ends.contains(&cut), "{cut}");
+            for byte in &all[cut..] {
+                records.pass(&[*byte]);
+            }
+            assert_eq!(records, Records::default(), "{cut}");
+        }
     }
 }

@@ -244,6 +244,41 @@ pub(super) fn is_quiet(fd: RawFd) -> bool {
     unsafe { libc::poll(&mut events, 1, 0) == 0 }
 }
 
+/// What a look at a socket shows of its peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// It is there no more.
+    pub(super) reset: bool,
+    /// It sends nothing more.
+    pub(super) half_closed: bool,
+}
+
+/// Looks at sockets of this core without waiting and takes nothing; answers those of which there is something to say.
+/// Each is given with a number of the caller's.
+pub(super) fn look(sockets: &[(usize, RawFd)]) -> Vec<(usize, Seen)> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let poll = |&(_, fd): &(usize, RawFd)| libc::pollfd {
+        fd,
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    let mut polls: Vec<libc::pollfd> = sockets.iter().map(poll).collect();
+    let count = polls.len() as libc::nfds_t;
+    // SAFETY: the pointer is to so many entries of a vector that lives through the call, which does not wait.
+    unsafe { libc::poll(polls.as_mut_ptr(), count, 0) };
+    let seen = polls.iter().zip(sockets).map(|(poll, &(number, _))| {
+        let seen = Seen {
+            reset: poll.revents & (libc::POLLERR | libc::POLLHUP) != 0,
+            half_closed: poll.revents & libc::POLLRDHUP != 0,
+        };
+        (number, seen)
+    });
+    seen.filter(|(_, seen)| seen.reset || seen.half_closed)
+        .collect()
+}
+
 /// Ends a listening descriptor of this core: an accept under way completes with an error.
 pub(crate) fn shutdown_listener(fd: RawFd) {
     shutdown(fd, libc::SHUT_RD);

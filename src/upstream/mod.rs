@@ -174,8 +174,12 @@ impl Connection {
         self.socket().shutdown();
     }
 
+    /// Whether it is open and nothing has come that was not read.
     fn is_quiet(&self) -> bool {
-        self.socket().is_quiet()
+        match &self.link {
+            Link::Plain(socket) => socket.is_quiet(),
+            Link::Tls(link) => link.is_quiet(),
+        }
     }
 
     fn socket(&self) -> &Socket {

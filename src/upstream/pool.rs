@@ -62,6 +62,7 @@ impl Pools {
     /// Keeps a connection whose last answer was complete. `now` is the time of the last sweep.
     pub fn give(&self, connection: Connection, now: Duration) {
         connection.deadline.clear();
+        connection.deadline.untie();
         let mut servers = self.servers.borrow_mut();
         let server = servers.entry(connection.origin).or_default();
         if server.idle.len() < POOL_IDLE_MAX && server.rest.is_none() {

@@ -55,6 +55,19 @@ impl TlsLink {
         self.handle.socket()
     }
 
+    /// Whether nothing has come that was not read yet: on the socket, as records, or decrypted (S8).
+    pub(super) fn is_quiet(&self) -> bool {
+        if !self.socket().is_quiet() {
+            return false;
+        }
+        let (result, buffer) = self.without_waiting(self.pool.take(), async |stream, buffer| {
+            stream.read(buffer).await
+        });
+        self.pool.give(buffer);
+        let is_dry = matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        is_dry && self.handle.is_between_records()
+    }
+
     pub(super) async fn read(&self, mut buffer: Buffer) -> (io::Result<usize>, Buffer) {
         loop {
             let (result, returned) =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::forward::response::{Delivery, Terms, write, write_interim};
 use crate::http::Version;
+use crate::http::auth_scheme::asks_to_bind_connection;
 use crate::http::body::BodyDecoder;
 use crate::http::response::{Response, ResponseHead};
 use crate::limits::{BUFFER_BYTES, INTERIM_ANSWERS_MAX};
@@ -12,7 +13,7 @@ use crate::runtime::buffer::Buffer;
 use crate::upstream::Connection;
 
 use super::connection::Place;
-use super::exchange::{Exchange, names_connection_scheme};
+use super::exchange::Exchange;
 use super::head::read_answer;
 use super::relay::{Answer, HEADROOM, Signals, frame};
 use super::trace::Phase;
@@ -34,6 +35,7 @@ impl Exchange<'_> {
         let mut buffer = self.place.core.buffers.take();
         buffer.clear_with_headroom(ANSWER_HEADROOM);
         if signals.uploaded.get() {
+            self.place.client.deadline.tie(upstream.deadline());
             upstream
                 .deadline()
                 .read_within(self.place.snapshot.timeouts.upstream_response);
@@ -43,6 +45,9 @@ impl Exchange<'_> {
         let answer = match head {
             Ok(length) => {
                 signals.answering.set(true);
+                // From now on a pause in taking the request is one of an exchange that goes both ways.
+                let idle = self.place.snapshot.timeouts.upstream_read_idle;
+                upstream.deadline().stretch_write(idle);
                 self.answer_body(upstream, response, buffer, length, signals)
                     .await
             }
@@ -113,6 +118,7 @@ impl Exchange<'_> {
                     });
                     return (switched.map(|()| length).map_err(Answer::Fault), buffer);
                 }
+                100..200 if interims == INTERIM_ANSWERS_MAX => break,
                 100..200 => {
                     if let Err(answer) = self
                         .interim(Response {
@@ -313,5 +319,5 @@ impl Exchange<'_> {
 fn asks_for_connection_scheme(response: Response<'_>) -> bool {
     let challenges = response.values_named(b"www-authenticate");
     let proxies = response.values_named(b"proxy-authenticate");
-    challenges.chain(proxies).any(names_connection_scheme)
+    challenges.chain(proxies).any(asks_to_bind_connection)
 }

@@ -139,8 +139,7 @@ async fn one_request(
         }
         Err(NoHead::Gone) => gone(core, client, &snapshot, &trace, buffer),
         Err(NoHead::Refused(refusal)) => {
-            core.buffers.give(buffer);
-            refuse_unread(core, client, &snapshot, refusal, &trace).await
+            refuse_unread(core, client, &snapshot, refusal, &trace, buffer).await
         }
     };
     core.give_work(work);
@@ -187,8 +186,8 @@ async fn judge(
     } = work;
     let bytes = buffer.filled().get(..length).unwrap_or_default();
     if let Err(error) = head.parse(bytes, &snapshot.head_limits) {
-        core.buffers.give(buffer);
-        return refuse_unread(core, client, snapshot, Refusal::Head(error), trace).await;
+        let refusal = Refusal::Head(error);
+        return refuse_unread(core, client, snapshot, refusal, trace, buffer).await;
     }
     trace.hear(Request { bytes, head }, &snapshot.trust);
     trace.enter(Phase::Decision);

@@ -3,6 +3,7 @@
 use crate::authn::Identity;
 use crate::authz::Permit;
 use crate::forward;
+use crate::http::auth_scheme::binds_connection;
 use crate::http::body::Framing;
 use crate::http::field::FieldKind;
 use crate::http::request::{Method, Request, RequestError};
@@ -132,6 +133,7 @@ impl Exchange<'_> {
                 Err(_) => Answer::Fault(UpstreamFault::Closed),
             };
             if matches!(answer, Answer::Fault(UpstreamFault::Closed))
+                && !self.place.client.deadline.left()
                 && upstream.reused()
                 && !retried
                 && is_idempotent(self.request.head.method)
@@ -268,6 +270,16 @@ impl Exchange<'_> {
             client,
             ..
         } = self.place;
+        client.deadline.untie();
+        if client.deadline.left() {
+            let (by, reason) = if client.deadline.evicted() {
+                (EndedBy::Edge, "evicted")
+            } else {
+                (EndedBy::Client, "client_closed")
+            };
+            trace.end(by, reason);
+            return (Keeps::Closed, rest);
+        }
         match answer {
             Answer::Complete {
                 reusable,
@@ -355,28 +367,8 @@ impl Exchange<'_> {
     fn is_bound_to_connection(&self) -> bool {
         self.request
             .values(FieldKind::Authorization)
-            .any(|value| is_connection_scheme(scheme(value)))
+            .any(binds_connection)
     }
-}
-
-/// The first word of a credential.
-fn scheme(value: &[u8]) -> &[u8] {
-    value
-        .split(|byte| matches!(byte, b' ' | b'\t' | b','))
-        .next()
-        .unwrap_or_default()
-}
-
-/// Whether a field that may list several challenges has one of a scheme that authenticates the connection. A word within
-/// another challenge that looks like one costs a connection.
-pub(super) fn names_connection_scheme(challenges: &[u8]) -> bool {
-    challenges
-        .split(|byte| matches!(byte, b',' | b' ' | b'\t'))
-        .any(is_connection_scheme)
-}
-
-fn is_connection_scheme(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"negotiate") || word.eq_ignore_ascii_case(b"ntlm")
 }
 
 /// Why the client's side ended an exchange.

@@ -96,7 +96,7 @@ impl Arriving {
             let (result, returned) = client.read(buffer).await;
             buffer = returned;
             match result {
-                Ok(1..) => {}
+                Ok(1..) => client.deadline.hear(),
                 Ok(0) | Err(_) if buffer.is_empty() => break Err(NoHead::Quiet),
                 Ok(0) | Err(_) if client.deadline.fired() => {
                     break Err(NoHead::Refused(Refusal::HeadTimeout));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::authn::{Identity, query};
 use crate::http::Version;
 use crate::http::body::{BodyDecoder, Framing};
+use crate::http::request::Method;
 use crate::limits::REFUSED_BODY_BYTES_MAX;
 use crate::policy::Refusal;
 use crate::respond::{self, Location, Reply};
@@ -22,16 +23,23 @@ use super::trace::{EndedBy, Phase, Trace};
 /// How long a connection that we end may still send, so that it reads our last answer before a reset can overtake it.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
-/// Refuses what could not be read as a request: nothing of it is interpreted further, and the connection ends.
+/// Refuses what could not be read as a request: nothing of it is interpreted further, and the connection ends. An answer to
+/// what begins as a HEAD has no body all the same (RFC 9110 9.3.2).
 pub(super) async fn refuse_unread(
     core: &Core,
     client: &Client,
     snapshot: &Snapshot,
     refusal: Refusal,
     trace: &Trace,
+    buffer: Buffer,
 ) -> Next {
+    let method = buffer
+        .filled()
+        .starts_with(b"HEAD ")
+        .then_some(Method::Head);
+    core.buffers.give(buffer);
     let reply = Reply {
-        method: None,
+        method,
         version: Version::Http11,
         persistent: false,
         request_id: &trace.request_id,
@@ -231,6 +239,7 @@ pub(super) async fn linger(core: &Core, client: &Client) {
     client.finish(LINGER).await;
     client.deadline.write_within(LINGER);
     client.deadline.pend();
+    client.deadline.hear();
     let mut buffer = core.buffers.take();
     let mut discarded = 0;
     while discarded < DISCARDED_BYTES_MAX {

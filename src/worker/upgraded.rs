@@ -100,6 +100,7 @@ impl Exchange<'_> {
         let mut buffer = core.buffers.take();
         buffer.clear_with_headroom(ANSWER_HEADROOM);
         upstream.deadline().read_within(within);
+        self.place.client.deadline.tie(upstream.deadline());
         let (head, buffer) = self.answer_head(upstream, response, buffer).await;
         upstream.deadline().clear_read();
         let length = match head {
@@ -152,6 +153,8 @@ impl Exchange<'_> {
             return Some(Answer::ClientGone);
         }
         trace.enter(Phase::Upgraded);
+        // From here on it is read from, and so is noticed when it leaves.
+        client.deadline.untie();
         let relay = Relay {
             upstream,
             ends: core.clock.monotonic() + timeouts.upgrade_lifetime,

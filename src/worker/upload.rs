@@ -1,5 +1,7 @@
 //! A request's body on its way to the upstream.
 
+use std::time::Duration;
+
 use crate::http::body::{BodyDecoder, Framing};
 use crate::policy::Refusal;
 use crate::runtime::buffer::Buffer;
@@ -40,7 +42,13 @@ impl Exchange<'_> {
             let last = finished && trailers.is_none();
             frame(&mut body, framing == Framing::Chunked, last);
             if !signals.answered.get() {
-                let (sent, returned) = self.send(upstream, head.take(), body, trailers).await;
+                let idle = if signals.answering.get() {
+                    snapshot.timeouts.upstream_read_idle
+                } else {
+                    snapshot.timeouts.upstream_response
+                };
+                let pieces = (head.take(), body, trailers);
+                let (sent, returned) = self.send(upstream, pieces, idle).await;
                 body = returned;
                 if sent.is_err() && !signals.answering.get() {
                     // The answer's side finds out whether the upstream said why.
@@ -49,6 +57,7 @@ impl Exchange<'_> {
             }
             if let Some(rest) = rest {
                 signals.uploaded.set(true);
+                self.place.client.deadline.tie(upstream.deadline());
                 if !signals.answering.get() {
                     let within = snapshot.timeouts.upstream_response;
                     upstream.deadline().read_within(within);
@@ -139,12 +148,10 @@ impl Exchange<'_> {
     async fn send(
         &self,
         upstream: &Connection,
-        head: Option<Buffer>,
-        piece: Buffer,
-        trailers: Option<Buffer>,
+        (head, piece, trailers): (Option<Buffer>, Buffer, Option<Buffer>),
+        idle: Duration,
     ) -> (std::io::Result<()>, Buffer) {
-        let Place { core, snapshot, .. } = self.place;
-        let idle = snapshot.timeouts.upstream_response;
+        let core = self.place.core;
         let mut joined = false;
         if let Some(mut head) = head {
             joined = head.append(piece.filled());

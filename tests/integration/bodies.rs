@@ -1,6 +1,7 @@
 //! Bodies arrive whole and in order, however they were cut; what is not whole never looks whole.
 
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use crate::support::head;
 use crate::support::wire::Delimited;
@@ -348,6 +349,53 @@ fn a_client_that_leaves_while_it_waits_is_noticed_at_the_answer() {
         2,
         "half an answer is on the first one"
     );
+}
+
+/// RFC 9112 9.5: nothing is read from a client that waits for its answer, and yet its reset ends the exchange, on both
+/// sides, long before any deadline.
+#[test]
+fn a_reset_while_the_answer_is_awaited_ends_the_exchange() {
+    let upstream = Upstream::scripted(|mut peer| {
+        while let Some(request) = peer.request() {
+            if request.line().contains("/begun") {
+                peer.send("HTTP/1.1 200 OK\r\n\r\nhalf");
+            }
+            // Ends with the connection.
+            peer.read_to_end();
+        }
+    });
+    let edge = Edge::setup()
+        .https()
+        .tunnel(Tunnel::public(HOST, &upstream))
+        .start();
+    let begun = get().replace("GET /", "GET /begun");
+    for (tls, request, status) in [
+        (false, get(), 0),
+        (true, get(), 0),
+        (false, post("Content-Length: 2") + "ab", 0),
+        (false, begun.clone(), 200),
+        (true, begun, 200),
+    ] {
+        let mut client = if tls {
+            edge.tls_client(HOST)
+        } else {
+            edge.client()
+        };
+        client.send(&request);
+        upstream.next_request();
+        if status == 200 {
+            client.until(b"half").unwrap();
+        }
+        client.reset();
+        edge.pass_until(Duration::from_millis(300), "it is noticed", || {
+            edge.engine().reports()[0].1.connections_open == 0
+        });
+        let line = edge.log_line();
+        assert_eq!(
+            (&line["reason"], &line["ended_by"], &line["status"]),
+            (&"client_closed".into(), &"client".into(), &status.into())
+        );
+    }
 }
 
 #[test]

@@ -249,3 +249,33 @@ fn long_heads_are_bounded_and_the_oldest_makes_way() {
         assert_eq!(client.ask("\r\n").status, 200);
     }
 }
+
+/// A client that has ended its direction may wait for its answer, or be gone: it is ended for another one, after all others.
+#[test]
+fn a_client_that_may_have_left_makes_way_at_last() {
+    let (go, upstream) = held();
+    let edge = narrow(&upstream);
+    let mut clients: Vec<Client> = (0..3).map(|_| edge.client()).collect();
+    for client in &mut clients {
+        client.send(get(HOST, ""));
+        upstream.next_request();
+    }
+    clients[1].finish();
+    // So long that it is looked at, and no longer.
+    edge.pass(Duration::from_millis(300));
+    edge.pass(Duration::from_millis(300));
+    let mut other = edge.client();
+    other.send(get("nobody.example", ""));
+    assert_eq!(other.response().status, 404);
+    assert_eq!(clients[1].read_to_end().0, b"");
+    let line = eventually_evicted(&edge);
+    assert_eq!(line["ended_by"], "edge");
+    assert_eq!(evicted(&edge), 1);
+    // The others are served.
+    go.open();
+    go.open();
+    go.open();
+    for index in [0, 2] {
+        assert_eq!(clients[index].response().status, 200);
+    }
+}

@@ -377,3 +377,36 @@ fn a_refused_head_is_refused_byte_by_byte_too() {
     assert_eq!(edge.reason(), "length_and_coding");
     upstream.assert_untouched();
 }
+
+/// RFC 9110 9.3.2: a refusal of a HEAD is a head too, however early it is refused.
+#[test]
+fn a_refused_head_request_gets_no_body() {
+    let upstream = Upstream::fixed("never");
+    let edge = Edge::before(&upstream);
+    let long = "x".repeat(70_000);
+    for (request, status) in [
+        (
+            format!("HEAD / HTTP/1.1\r\nHost: {HOST}\r\nExpect: x\r\n\r\n"),
+            417,
+        ),
+        (
+            format!("HEAD / HTTP/1.1\r\nHost: {HOST}\r\nA B: x\r\n\r\n"),
+            400,
+        ),
+        (format!("HEAD / HTTP/2.0\r\nHost: {HOST}\r\n\r\n"), 505),
+        (format!("HEAD /{long} HTTP/1.1\r\n"), 414),
+        (
+            format!("HEAD / HTTP/1.1\r\nHost: {HOST}\r\nA: {long}\r\n"),
+            431,
+        ),
+    ] {
+        let mut client = edge.client();
+        client.send(&request);
+        assert_eq!(client.response_to_head().status, status);
+        client.assert_closed();
+        // Its twin has one.
+        let answer = edge.client().ask(request.replacen("HEAD", "GET", 1));
+        assert_eq!(answer.status, status);
+        assert!(answer.text().starts_with("{\"error\":"));
+    }
+}

@@ -177,6 +177,11 @@ fn trace_and_options_are_forwarded_as_often_as_they_say() {
             "{method} {sent}"
         );
     }
+    // Naming it in Connection does not switch the count off.
+    let nominated = "Connection: max-forwards\r\nMax-Forwards: 3\r\n";
+    assert_eq!(ask("OPTIONS", nominated), 200);
+    assert_eq!(edge.reason(), "forwarded");
+    assert_eq!(upstream.next_request().field("max-forwards"), Some("2"));
     for (left, status, reason) in [
         ("Max-Forwards: 0\r\n", 501, "last_forward"),
         ("max_forwards: 0\r\n", 501, "last_forward"),

@@ -120,6 +120,10 @@ fn an_answer_that_does_not_say_when_it_was_made_is_dated() {
     }
     let dated = edge.client().ask(get().replace("GET /", "GET /dated"));
     assert_eq!(dated.field("date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    // A date that ends here, because Connection names it, is none for the client.
+    let nominated = saying(b"HTTP/1.1 204 No Content\r\nConnection: date\r\nDate: x\r\n\r\n");
+    let answer = Edge::before(&nominated).client().ask(get());
+    assert!(httpdate::parse_http_date(answer.field("date").unwrap()).is_ok());
 }
 
 #[test]
@@ -213,7 +217,7 @@ fn interim_answers_pass_but_for_100_and_up_to_a_bound() {
     assert_eq!(client.response().text(), "ok");
     // One step outside.
     client.send(get().replace("/ ", "/many "));
-    for _ in 0..8 {
+    for _ in 0..7 {
         assert_eq!(client.response().status, 103);
     }
     assert_eq!(client.response().status, 502);

@@ -193,6 +193,8 @@ fn anything_else_is_an_ordinary_request_without_its_upgrade() {
         ("keep-alive, Upgrade", "keep-alive"),
         ("Version: 13", "Version: 12"),
         ("Key: dGhl", "Key: dGh"),
+        ("keep-alive, Upgrade", "Upgrade, Sec-WebSocket-Key"),
+        ("keep-alive, Upgrade", "Upgrade, Sec-WebSocket-Version"),
     ] {
         let upstream = Upstream::fixed("plain");
         let edge = setup(&upstream).start();
@@ -231,6 +233,14 @@ fn a_switch_that_was_not_asked_for_ends_everything() {
         (
             handshake(),
             wrong("Connection: Upgrade\r\n", ""),
+            "upstream_bad_upgrade",
+        ),
+        (
+            handshake(),
+            wrong(
+                "Connection: Upgrade",
+                "Connection: Upgrade, Sec-WebSocket-Accept",
+            ),
             "upstream_bad_upgrade",
         ),
         (

@@ -74,7 +74,9 @@ fn of_a_request_pass_where_they_are_wanted() {
 fn names_that_somebody_acts_on_never_pass() {
     let dropped = "X-Forwarded-For: 1.2.3.4\r\nx_real_ip: 1.2.3.4\r\nX-Adit-Subject: root\r\nTE: gzip\r\n\
         X-HTTP-Method-Override: PUT\r\nX-Original-URL: /admin\r\nSet-Cookie: a=b\r\nExpect: x\r\nX-Request-Id: a\r\n\
-        Upgrade: websocket\r\nX-Client-Certificate-Of-A-Very-Long-Name: x\r\nReferer: x\r\nCache-Control: no-store\r\n";
+        Upgrade: websocket\r\nX-Client-Certificate-Of-A-Very-Long-Name: x\r\nReferer: x\r\nCache-Control: no-store\r\n\
+        Content-Type: text/html\r\ncontent_encoding: gzip\r\nContent-Range: bytes 0-1/2\r\nRange: bytes=0-\r\nIf-Match: x\r\n\
+        Date: x\r\nLocation: /\r\nWWW-Authenticate: Negotiate\r\nX-Accel-Redirect: /etc\r\nVary: *\r\n";
     let seen = forwarded(true, "", &format!("{dropped}X-Sum: 1\r\n{dropped}"));
     assert!(seen.ends_with("\r\n0\r\nX-Sum: 1\r\n\r\n"), "{seen}");
     let seen = forwarded(true, "", dropped);

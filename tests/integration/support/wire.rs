@@ -14,10 +14,17 @@ use super::{PATIENCE, head};
 pub trait Layer: Read + Write + Send {
     /// Says that nothing more will come, where the layer has a word for it.
     fn say_close(&mut self);
+
+    /// Makes records of these bytes that leave with the next that are sent; where there are no records, sends them.
+    fn queue(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 impl Layer for TcpStream {
     fn say_close(&mut self) {}
+
+    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
 }
 
 impl<C, S> Layer for StreamOwned<C, TcpStream>
@@ -28,6 +35,10 @@ where
     fn say_close(&mut self) {
         self.conn.send_close_notify();
         let _ = self.flush();
+    }
+
+    fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.conn.writer().write_all(bytes)
     }
 }
 
@@ -98,6 +109,14 @@ impl Wire {
 
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.layer.write_all(bytes)?;
+        self.layer.flush()
+    }
+
+    /// Sends pieces in one flight, over TLS each in records of its own.
+    pub fn try_send_together(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        for piece in pieces {
+            self.layer.queue(piece)?;
+        }
         self.layer.flush()
     }
 

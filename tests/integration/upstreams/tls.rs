@@ -158,3 +158,49 @@ fn an_answer_until_the_end_of_tls_needs_that_end() {
     assert_eq!(broken.part, b"until the end");
     assert_eq!(edge.reason(), "upstream_body_truncated");
 }
+
+/// S8: what an upstream says beyond its answer is nobody's, wherever it waits by then: on the socket, as a record that
+/// nobody has decrypted, or as half of one.
+#[test]
+fn bytes_beyond_an_answer_belong_to_nobody_over_tls_either() {
+    let authority = Authority::new();
+    let poison = |size: usize| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
+        head + &"x".repeat(size)
+    };
+    for size in [1, 40, 1000, 4000, 4096, 5000, 9000, 16_000, 40_000] {
+        let server = authority.leaf(&["127.0.0.1"]).server_config();
+        let upstream = Upstream::scripted_tls(server, move |mut peer| {
+            while let Some(request) = peer.request() {
+                // A record for the answer, and another one for what is beyond it.
+                let number = peer.number.to_string();
+                let (answer, beyond) = if request.line().starts_with("HEAD") {
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nX-Number: {number}\r\nContent-Length: 9\r\n\r\n"
+                    );
+                    (head.into_bytes(), poison(size))
+                } else {
+                    let body = format!("{number}{}", "y".repeat(size));
+                    (ok(body), poison(40))
+                };
+                let together = [answer.as_slice(), beyond.as_bytes()];
+                if peer.try_send_together(&together).is_err() {
+                    return;
+                }
+            }
+        });
+        let (edge, _folder) = over_tls(&upstream, &authority, "");
+        let mut client = edge.client();
+        for round in 0..6 {
+            let number = round.to_string();
+            if round % 2 == 0 {
+                client.send(get("/").replace("GET", "HEAD"));
+                let answer = client.response_to_head();
+                assert_eq!(answer.field("x-number"), Some(number.as_str()), "{size}");
+            } else {
+                let body = client.ask(get("/")).text().to_owned();
+                assert_eq!(body.trim_end_matches('y'), number, "{size}");
+            }
+        }
+    }
+}
