@@ -11,6 +11,10 @@ pub const TOKEN_BYTES_MAX: usize = 8192;
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Largest integer date in a token: 2^53 (S4.5).
 pub const JSON_INTEGER_MAX: u64 = 1 << 53;
+/// Most keys in a set of one issuer (S4.6).
+pub const ISSUER_KEYS_MAX: usize = 64;
+/// Longest key set of an issuer, in bytes (S4.6).
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 /// Shortest HS256 secret that verifies or signs anything, in bytes (RFC 7518 3.2).
 pub const HS256_SECRET_BYTES_MIN: usize = 32;
 /// Most bytes of a token's subject that reach a log.

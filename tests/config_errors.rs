@@ -127,7 +127,7 @@ fn a_tunnel_without_authentication_must_be_declared_public() {
 - [tokens.ce]
 - projects = ["proj-1"]
 - permissions = ["tunnels.streams.create-delete"]
-! adit.toml:17:14: tunnel[1].token_auth: no token is accepted: add a [[credential]] that tokens belong to, or [tokens.ce] for tokens without a stored credential
+! adit.toml:17:14: tunnel[1].token_auth: no token is accepted: add a [[credential]] that tokens belong to, an [[issuer]], or [tokens.ce] for tokens without a stored credential
 "#,
     );
 }
@@ -172,8 +172,6 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - [tokens]
-+ [[issuer]]
-+ issuer = "x"
 + [[client_ca]]
 + name = "x"
 + [sign_in]
@@ -181,11 +179,10 @@ fn features_that_are_not_built_are_refused_by_name() {
 + [challenge]
 + [geoip]
 + [tokens]
-! adit.toml:8:3: issuer: tokens of other issuers are not built yet in this version; remove it
-! adit.toml:10:3: client_ca: client certificates are not built yet in this version; remove it
-! adit.toml:12:2: sign_in: sign-in of browsers is not built yet in this version; remove it
-! adit.toml:14:2: challenge: challenge mode is not built yet in this version; remove it
-! adit.toml:15:2: geoip: rules by country are not built yet in this version; remove it
+! adit.toml:8:3: client_ca: client certificates are not built yet in this version; remove it
+! adit.toml:10:2: sign_in: sign-in of browsers is not built yet in this version; remove it
+! adit.toml:12:2: challenge: challenge mode is not built yet in this version; remove it
+! adit.toml:13:2: geoip: rules by country are not built yet in this version; remove it
 
 - [tokens]
 + [http]
@@ -811,13 +808,125 @@ fn credentials_say_what_proves_them_and_what_they_reach() {
 }
 
 #[test]
+fn issuers_have_one_source_of_keys_and_an_audience() {
+    check(
+        r#"
+- [[project]]
++ [[issuer]]
++ issuer = "https://idp.example.com"
++ audience = ["edge"]
++ algorithms = ["ES512"]
++ public_key_file = "app.pem"
++ max_lifetime = "unlimited"
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
++ resources.tunnels.projects = ["proj-1"]
++ resources_claim = "resources"
++ subject_claim = "email"
++ [[issuer]]
++ issuer = "https://other.example.com"
++ audience_unchecked = true
++ algorithms = ["ES512", "EdDSA"]
++ jwks_file = "set.json"
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
++ [[project]]
+
+- [[project]]
++ [[issuer]]
++ [[project]]
+! adit.toml:13:1: issuer[1].issuer: missing; write issuer = "https://idp.example.com"
+! adit.toml:13:1: issuer[1].audience: missing; write audience = ["edge"], or audience_unchecked = true to take tokens that were made for anybody
+! adit.toml:13:1: issuer[1].algorithms: missing; write algorithms = ["ES256"]
+! adit.toml:13:1: issuer[1].projects: missing; write projects = ["proj-1"]
+! adit.toml:13:1: issuer[1].permissions: missing; write permissions = ["tunnels.streams.create-delete"]
+
+- [[project]]
++ [[issuer]]
++ issuer = "a"
++ audience = ["edge"]
++ audience_unchecked = true
++ algorithms = ["none"]
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "a"
++ audience = ["edge"]
++ algorithms = ["ES512"]
++ public_key_file = "app.pem"
++ jwks_file = "set.json"
++ max_lifetime = "long"
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "b"
++ audience = ["edge"]
++ algorithms = ["ES256"]
++ jwks_url = "https://idp.example.com/jwks"
++ projects = ["proj-1"]
++ permissions = []
++ [[project]]
+! adit.toml:15:12: issuer[1].audience: contradicts audience_unchecked = true: remove one of them
+! adit.toml:17:15: issuer[1].algorithms[1]: expected one of "HS256", "ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256", found "none"
+! adit.toml:20:1: issuer[2]: needs one source of keys: public_key_file, jwks_file or hs256_secret_file
+! adit.toml:21:10: issuer[2].issuer: "a" is already an issuer at adit.toml:14:10
+! adit.toml:26:16: issuer[2].max_lifetime: expected a duration such as "24h", or "unlimited", found "long"
+! adit.toml:33:12: issuer[3].jwks_url: key sets from a URL are not built yet in this version; write them to a file, and name it in jwks_file
+
+- [[project]]
++ [[issuer]]
++ issuer = "a"
++ audience = ["edge"]
++ algorithms = ["HS256", "ES256"]
++ hs256_secret_file = "secret"
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "b"
++ audience = ["edge"]
++ algorithms = ["HS256"]
++ hs256_secret_file = "secret"
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "c"
++ audience = ["edge"]
++ algorithms = ["HS256"]
++ hs256_secret_file = "short"
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "d"
++ audience = ["edge"]
++ algorithms = ["ES256"]
++ public_key_file = "app.pem"
++ projects = ["proj-1"]
++ permissions = []
++ [[issuer]]
++ issuer = "e"
++ audience = ["edge"]
++ algorithms = ["ES256"]
++ jwks_file = "set.json"
++ projects = ["proj-1"]
++ permissions = []
++ [[project]]
+! adit.toml:16:14: issuer[1].algorithms: a shared secret is for HS256 alone: write algorithms = ["HS256"]
+! adit.toml:24:21: issuer[2].hs256_secret_file: is the deployment secret: the issuer could make every token of this edge
+! adit.toml:31:21: issuer[3].hs256_secret_file: the secret needs at least 32 bytes
+! adit.toml:38:19: issuer[4].public_key_file: app.pem: a key that none of the algorithms is for
+! adit.toml:45:13: issuer[5].jwks_file: set.json is no key set with a key for one of the algorithms
+"#,
+    );
+}
+
+#[test]
 fn tokens_of_the_community_edition_are_bounded() {
     check(
         r#"
 - projects = ["proj-1"]
 + projects = ["proj-2"]
 ! warning: adit.toml:11:13: tokens.ce.projects[1]: there is no project "proj-2"; did you mean "proj-1"?
-! warning: adit.toml:20:14: tunnel[1].token_auth: no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project "proj-1"
+! warning: adit.toml:20:14: tunnel[1].token_auth: no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project "proj-1"
 
 - projects = ["proj-1"]
 + projects = []
@@ -839,7 +948,7 @@ fn tokens_of_the_community_edition_are_bounded() {
 + [[tunnel]]
 + hostname = "app.t.edge.example.com"
 + project = "proj-2"
-! warning: adit.toml:23:14: tunnel[1].token_auth: no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project "proj-2"
+! warning: adit.toml:23:14: tunnel[1].token_auth: no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project "proj-2"
 
 - hs256_secret_file = "secret"
 + hs256_secret_file = "secret"
@@ -1054,6 +1163,8 @@ fn other_files(folder: &Folder) {
     folder.write("revoked", 0o600, "bot\ntwo words\n");
     let app = adit::token::P521PrivateKey::generate().unwrap().public();
     folder.write("app.pem", 0o644, app.to_pem().unwrap());
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    folder.write("set.json", 0o644, format!("{{\"keys\":[{key}]}}"));
     folder.write("spaced", 0o600, "canary with blanks in it");
     folder.write("old.pem", 0o644, expired(folder));
 }

@@ -20,7 +20,13 @@ fn load(folder: &Folder, text: &str) -> Loaded {
         .replace("/etc/adit/tls/cert.pem", "cert.pem")
         .replace("/etc/adit/tls/key.pem", "key.pem")
         .replace("/etc/adit/secrets/hs256", "secret")
+        .replace("/etc/adit/secrets/idp", "idp")
         .replace("/etc/adit/secrets/admin", "admin");
+    folder.write(
+        "idp",
+        0o600,
+        "another secret than the one of the deployment",
+    );
     folder.write("adit.toml", 0o644, text);
     match folder.load(&[]) {
         Ok(loaded) => loaded,
@@ -96,6 +102,7 @@ fn the_reference_shows_every_key() {
         ("tokens.ce", "[tokens.ce]"),
         ("project", "[[project]]"),
         ("credential", "[[credential]]"),
+        ("issuer", "[[issuer]]"),
         ("tunnel", "[[tunnel]]"),
         ("timeouts", "[timeouts]"),
         ("limits", "[limits]"),

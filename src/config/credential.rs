@@ -225,7 +225,7 @@ fn read_public_key(table: &Reader<'_>, at: &At<PathBuf>) -> Option<P521Key> {
     key
 }
 
-fn some_projects(
+pub(super) fn some_projects(
     table: &Reader<'_>,
     at: &At<Vec<At<String>>>,
     projects: Option<&[Project]>,

@@ -10,14 +10,18 @@ use crate::secret::Secret;
 
 /// The secret named `key`, given as `key` in the environment or as the file `key_file`. The environment wins.
 pub(super) fn secret(table: &Reader<'_>, key: &str) -> Field<Secret> {
-    let file_key = format!("{key}_file");
     let given = table.secret(key);
     if let Field::Absent(_) = given {
-        let file = table.file(&file_key);
-        file.then(|at| read_secret(at, table.findings))
+        secret_file(table, &format!("{key}_file"))
     } else {
         given
     }
+}
+
+/// The secret in the file that `key` names.
+pub(super) fn secret_file(table: &Reader<'_>, key: &str) -> Field<Secret> {
+    let file = table.file(key);
+    file.then(|at| read_secret(at, table.findings))
 }
 
 fn read_secret(at: &At<PathBuf>, findings: &Findings) -> Option<Secret> {

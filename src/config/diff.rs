@@ -19,6 +19,7 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
     compare("projects", differ(&old.projects, &new.projects));
     compare("tokens", differ(&old.tokens, &new.tokens));
     compare("credentials", old.credentials != new.credentials);
+    compare("issuers", differ(&old.issuers, &new.issuers));
     compare("the secret of tokens", secret(old) != secret(new));
     compare("certificates", certificates(old) != certificates(new));
     compare("https", https(old) != https(new));

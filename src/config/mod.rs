@@ -23,6 +23,7 @@ mod field;
 mod files;
 mod gather;
 mod hostname;
+mod issuer;
 mod listener;
 mod nearest;
 mod problem;
@@ -139,6 +140,13 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let projects = project::projects(root);
     let tokens = tokens::tokens(root, projects.as_deref());
     let credentials = credential::credentials(root, projects.as_deref());
+    let issuers = issuer::issuers(
+        root,
+        &issuer::Context {
+            projects: projects.as_deref(),
+            tokens: tokens.good().map(|at| &at.value),
+        },
+    );
     let tunnels = tunnel::tunnels(
         root,
         &Context {
@@ -146,6 +154,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
             projects: projects.as_deref(),
             tokens: &tokens,
             credentials: credentials.as_deref(),
+            issuers: issuers.as_deref(),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
             listeners: &listeners,
         },
@@ -160,6 +169,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         client_address: client_address?,
         tokens: tokens.optional()?.map(|at| at.value),
         credentials: credentials?,
+        issuers: issuers?,
         projects: projects?,
         tunnels: tunnels?,
         timeouts: timeouts?,

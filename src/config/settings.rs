@@ -12,7 +12,7 @@ use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
-use crate::token::P521Key;
+use crate::token::{KeySet, P521Key};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Settings {
     pub client_address: Trust,
     pub tokens: Option<Tokens>,
     pub credentials: Vec<Credential>,
+    pub issuers: Vec<Issuer>,
     pub projects: Vec<Project>,
     pub tunnels: Vec<Tunnel>,
     pub timeouts: Timeouts,
@@ -143,6 +144,24 @@ pub struct Credential {
     pub revoked: bool,
     /// Seconds since the Unix epoch.
     pub updated_at: Option<u64>,
+}
+
+/// Another issuer whose tokens count.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Empty: not looked at.
+    pub audience: Vec<String>,
+    pub keys: KeySet,
+    /// Seconds; `None`: unlimited.
+    pub max_lifetime: Option<u64>,
+    pub projects: Vec<String>,
+    pub permissions: Vec<String>,
+    /// `resources.tunnels`, checked.
+    pub boundary: Option<Arc<Json>>,
+    pub resources_claim: Option<String>,
+    pub subject_claim: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::listener::Listeners;
 use super::problem::{Place, Spot};
 use super::project;
 use super::reader::Reader;
-use super::settings::{Certificate, Credential, Project, Tokens, Tunnel};
+use super::settings::{Certificate, Credential, Issuer, Project, Tokens, Tunnel};
 use super::unbuilt::Harmless;
 use super::upstream::{self, Resolved};
 use super::written::quoted;
@@ -45,6 +45,7 @@ pub(super) struct Context<'a> {
     pub(super) projects: Option<&'a [Project]>,
     pub(super) tokens: &'a Field<Tokens>,
     pub(super) credentials: Option<&'a [Credential]>,
+    pub(super) issuers: Option<&'a [Issuer]>,
     pub(super) certificates: Option<&'a [Certificate]>,
     pub(super) listeners: &'a Listeners<'a>,
 }
@@ -217,23 +218,24 @@ fn tokens_can_pass(
             return None;
         }
     };
-    let Some(credentials) = context.credentials else {
+    let Some((credentials, issuers)) = context.credentials.zip(context.issuers) else {
         return Some(());
     };
-    if tokens.ce.is_none() && credentials.is_empty() {
+    if tokens.ce.is_none() && credentials.is_empty() && issuers.is_empty() {
         table.findings.error(
             spot,
-            "no token is accepted: add a [[credential]] that tokens belong to, or [tokens.ce] for tokens without a stored credential",
+            "no token is accepted: add a [[credential]] that tokens belong to, an [[issuer]], or [tokens.ce] for tokens without a stored credential",
         );
         return None;
     }
     let bounds = credentials.iter().map(|credential| &credential.projects);
+    let bounds = bounds.chain(issuers.iter().map(|issuer| &issuer.projects));
     let mut bounds = bounds.chain(tokens.ce.as_ref().map(|ce| &ce.projects));
     if let Some(project) = project
         && !bounds.any(|projects| projects.contains(&project.value))
     {
         let message = format!(
-            "no token can pass: neither a [[credential]] nor [tokens.ce] has this tunnel's project {}",
+            "no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project {}",
             quoted(&project.value)
         );
         table.findings.warn(spot, message);

@@ -172,8 +172,14 @@ fn holds_edge_credential(
     now: Now,
     tokens: &mut TokenCache,
 ) -> bool {
+    let keys = policy.keys.as_ref();
+    let form = |token: &[u8]| {
+        token::form(token, |issuer| {
+            keys.is_some_and(|keys| keys.knows_issuer(issuer))
+        })
+    };
     let mut is_signed = |token: &[u8]| {
-        policy.keys.as_ref().is_some_and(|keys| {
+        keys.is_some_and(|keys| {
             // One that is only expired, or not yet good, is ours as well.
             tokens
                 .verify(token, keys, now.unix_seconds())
@@ -184,11 +190,12 @@ fn holds_edge_credential(
         .request
         .values(FieldKind::Authorization)
         .any(|line| match Bearer::parse(line) {
-            Bearer::Token(_) | Bearer::Malformed => token_like(line)
-                .any(|part| token::form(part) != TokenForm::Foreign || is_signed(part)),
+            Bearer::Token(_) | Bearer::Malformed => {
+                token_like(line).any(|part| form(part) != TokenForm::Foreign || is_signed(part))
+            }
             // A host name in a `Digest` realm has three parts that cannot be read: a `type` of ours or a signature counts.
             Bearer::OtherScheme => {
-                token_like(line).any(|part| token::form(part) == TokenForm::Ours || is_signed(part))
+                token_like(line).any(|part| form(part) == TokenForm::Ours || is_signed(part))
             }
             Bearer::Absent | Bearer::Several => false,
         })

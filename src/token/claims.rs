@@ -43,8 +43,20 @@ pub(super) enum Family {
     Auth,
 }
 
+/// Whether a `type` is that of a family.
+pub(super) fn is_ours(value: &Json) -> bool {
+    matches!(value.as_str(), Some("pat" | "app" | "auth"))
+}
+
+/// The issuer that a token names, if it does.
+pub(super) fn issuer(claims: &[(String, Json)]) -> Option<&str> {
+    let mut claims = claims.iter();
+    let (_, value) = claims.find(|(name, _)| name == "iss")?;
+    value.as_str()
+}
+
 impl Family {
-    /// The only claim that is read before the signature: without it no key can be picked.
+    /// One of the claims that are read before the signature: without it no key can be picked.
     pub(super) fn of(claims: &[(String, Json)]) -> Result<Family, TokenError> {
         let Some((_, value)) = claims.iter().find(|(name, _)| name == "type") else {
             return Ok(Family::Ce);
@@ -162,18 +174,18 @@ fn metadata(value: &Json) -> Result<Option<&str>, TokenError> {
     Ok(engine)
 }
 
-fn resources(value: &Json) -> Result<&Json, TokenError> {
+pub(super) fn resources(value: &Json) -> Result<&Json, TokenError> {
     match value.as_object() {
         Some([(name, boundary)]) if name == "tunnels" => Ok(boundary),
         _ => Err(TokenError::BadClaims),
     }
 }
 
-fn date(value: &Json) -> Result<u64, TokenError> {
+pub(super) fn date(value: &Json) -> Result<u64, TokenError> {
     value.as_integer().ok_or(TokenError::BadClaims)
 }
 
-fn string(value: &Json) -> Result<&str, TokenError> {
+pub(super) fn string(value: &Json) -> Result<&str, TokenError> {
     value.as_str().ok_or(TokenError::BadClaims)
 }
 

@@ -16,10 +16,11 @@ pub enum TokenForm {
     Foreign,
 }
 
-/// Judges by form alone (S4.2): three base64url parts, and the `type` in the payload. Reads tokens
+/// Judges by form alone (S4.2): three base64url parts, and the `type` and `iss` in the payload; `is_issuer` says whether
+/// tokens of an issuer count here. Reads tokens
 /// of any length, as an application's may be longer than ours ever are, and builds no tree of them. A token without
 /// `type` looks foreign here; whether it is ours only its signature tells.
-pub fn form(token: &[u8]) -> TokenForm {
+pub fn form(token: &[u8], is_issuer: impl Fn(&str) -> bool) -> TokenForm {
     let Some(token) = Compact::split_any(token) else {
         return TokenForm::Foreign;
     };
@@ -28,96 +29,120 @@ pub fn form(token: &[u8]) -> TokenForm {
         return TokenForm::Unreadable;
     };
     match serde_json::from_str(text) {
-        Ok(TypeClaim(false)) => TokenForm::Foreign,
-        Ok(TypeClaim(true)) => TokenForm::Ours,
+        Ok(Origin {
+            of_a_family,
+            issuer,
+        }) => {
+            if of_a_family || issuer.is_some_and(|issuer| is_issuer(&issuer)) {
+                TokenForm::Ours
+            } else {
+                TokenForm::Foreign
+            }
+        }
         Err(_) => TokenForm::Unreadable,
     }
 }
 
-/// Whether an object has a `type` of ours. Only objects are readable, and only with one `type`: two readers could take
-/// either of two.
-struct TypeClaim(bool);
+/// Where an object says that it comes from. Only objects are readable, and only with one `type` and one `iss`: two readers
+/// could take either of two.
+struct Origin {
+    of_a_family: bool,
+    issuer: Option<String>,
+}
 
-impl<'de> Deserialize<'de> for TypeClaim {
+impl<'de> Deserialize<'de> for Origin {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_map(TypeVisitor)
+        reader.deserialize_map(OriginVisitor)
     }
 }
 
-struct TypeVisitor;
+struct OriginVisitor;
 
-impl<'de> Visitor<'de> for TypeVisitor {
-    type Value = TypeClaim;
+impl<'de> Visitor<'de> for OriginVisitor {
+    type Value = Origin;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TypeClaim, A::Error> {
-        let mut ours = None;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Origin, A::Error> {
+        let (mut family, mut issuer) = (None, None);
         while let Some(name) = map.next_key::<String>()? {
-            if name != "type" {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let OurType(is_ours) = map.next_value()?;
-            if ours.replace(is_ours).is_some() {
+            let again = match name.as_str() {
+                "type" => {
+                    let Text(name) = map.next_value()?;
+                    family.replace(name).is_some()
+                }
+                "iss" => {
+                    let Text(name) = map.next_value()?;
+                    issuer.replace(name).is_some()
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    false
+                }
+            };
+            if again {
                 return Err(A::Error::custom(""));
             }
         }
-        Ok(TypeClaim(ours.unwrap_or(false)))
+        let family = family.flatten();
+        Ok(Origin {
+            of_a_family: matches!(family.as_deref(), Some("pat" | "app" | "auth")),
+            issuer: issuer.flatten(),
+        })
     }
 }
 
-/// Whether a value is the name of a family of ours; values of other types are read past.
-struct OurType(bool);
+/// A text; values of other types are read past.
+struct Text(Option<String>);
 
-impl<'de> Deserialize<'de> for OurType {
+impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(OurTypeVisitor)
+        reader.deserialize_any(TextVisitor)
     }
 }
 
-struct OurTypeVisitor;
+struct TextVisitor;
 
-impl<'de> Visitor<'de> for OurTypeVisitor {
-    type Value = OurType;
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<OurType, E> {
-        Ok(OurType(matches!(value, "pat" | "app" | "auth")))
+    fn visit_str<E>(self, value: &str) -> Result<Text, E> {
+        Ok(Text(Some(value.to_owned())))
     }
 
-    fn visit_unit<E>(self) -> Result<OurType, E> {
-        Ok(OurType(false))
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<OurType, E> {
-        Ok(OurType(false))
+    fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+        Ok(Text(None))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<OurType, E> {
-        Ok(OurType(false))
+    fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
+        Ok(Text(None))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<OurType, E> {
-        Ok(OurType(false))
+    fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
+        Ok(Text(None))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<OurType, E> {
-        Ok(OurType(false))
+    fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+        Ok(Text(None))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OurType, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(OurType(false))
+        Ok(Text(None))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OurType, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(OurType(false))
+        Ok(Text(None))
     }
 }

@@ -10,7 +10,8 @@
 //! the configuration that bounds it; the cache never changes a verdict.
 //!
 //! Families: tokens without `type` (CE), `pat` and `auth`, HS256 under the deployment secret; `app`, ES512 under the key of
-//! the application that it names. What the owner of a token may do bounds it ([`Bounds`]).
+//! the application that it names; and tokens of other issuers ([`Issuer`]), by their own keys. What the owner of a token may do
+//! bounds it ([`Bounds`]).
 //!
 //! Tested in `tests.rs` and beside each file.
 
@@ -20,6 +21,8 @@ mod claims;
 mod compact;
 mod form;
 mod inspect;
+mod issuer;
+mod key;
 mod mint;
 mod p521_key;
 #[cfg(test)]
@@ -30,6 +33,8 @@ pub use bounds::{Bounds, Credential, CredentialKind, Credentials};
 pub use cache::TokenCache;
 pub use form::{TokenForm, form};
 pub use inspect::{Inspection, inspect};
+pub use issuer::Issuer;
+pub use key::{Algorithm, KeyError, KeySet, VerifyingKey};
 pub use mint::{MintError, MintFamily, MintRequest, mint_es512, mint_hs256};
 pub use p521_key::{P521Key, P521PrivateKey};
 pub use verify::{TokenKeys, VerifiedToken, fuzz_token, is_expensive, sha256_hex, verify};
@@ -70,6 +75,10 @@ pub enum TokenError {
     Revoked,
     /// The credential that it was made from was changed since.
     SourceChanged,
+    /// The issuer has no key with this `kid` and algorithm.
+    UnknownKey,
+    /// `aud` does not name this edge.
+    OtherAudience,
     /// An application or auth token that does not say when it ends, or lives for more than an hour.
     BadLifetime,
     /// A token without `type`, and `[tokens.ce]` is absent (S4.4).
@@ -103,6 +112,8 @@ impl TokenError {
             TokenError::Revoked => "credential_revoked",
             TokenError::SourceChanged => "credential_changed",
             TokenError::BadLifetime => "token_lifetime",
+            TokenError::UnknownKey => "issuer_key_unknown",
+            TokenError::OtherAudience => "token_other_audience",
             TokenError::CeNotAllowed => "token_ce_not_allowed",
             TokenError::LegacyClaims => "token_legacy_claims",
             TokenError::OtherEngine => "token_other_engine",
@@ -124,6 +135,7 @@ impl TokenError {
             | TokenError::Revoked
             | TokenError::SourceChanged
             | TokenError::BadLifetime
+            | TokenError::OtherAudience
             | TokenError::LegacyClaims
             | TokenError::OtherEngine
             | TokenError::BadBoundary(_)
@@ -135,6 +147,7 @@ impl TokenError {
             | TokenError::CriticalHeader
             | TokenError::BadJson(_)
             | TokenError::BadSignature
+            | TokenError::UnknownKey
             | TokenError::TypeUnsupported => false,
         }
     }

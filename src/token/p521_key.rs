@@ -23,6 +23,11 @@ impl P521Key {
         VerifyingKey::from_public_key_der(der).map(P521Key).ok()
     }
 
+    /// From a point in the form of SEC 1.
+    pub fn from_point(point: &[u8]) -> Option<Self> {
+        VerifyingKey::from_sec1_bytes(point).map(P521Key).ok()
+    }
+
     /// ES512 (RFC 7518 3.4): SHA-512, and a signature of two numbers in 132 bytes.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature)

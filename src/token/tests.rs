@@ -10,6 +10,7 @@ mod cache;
 mod claims;
 mod families;
 mod form;
+mod issuers;
 mod mint;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

@@ -1,13 +1,15 @@
 //! Verification, in the order of rstream 3.3.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ring::{digest, hmac};
 
 use super::TokenError;
 use super::bounds::{Bounds, Credential, Credentials};
-use super::claims::{Algorithm, Claims, Family, client_id};
+use super::claims::{Algorithm, Claims, Family, client_id, is_ours, issuer};
 use super::compact::Compact;
+use super::issuer::Issuer;
 use crate::boundary::{self, Boundary};
 use crate::json::Json;
 use crate::limits::{HS256_SECRET_BYTES_MIN, SUBJECT_BYTES_MAX};
@@ -23,6 +25,8 @@ pub struct TokenKeys {
     ce: Option<Arc<Bounds>>,
     engine: String,
     credentials: Credentials,
+    /// By the exact `iss` of their tokens.
+    issuers: HashMap<Box<str>, Issuer>,
     /// A personal access token without a record is nobody's; else it counts as a token without `type`.
     require_stored_pat: bool,
 }
@@ -37,6 +41,7 @@ impl TokenKeys {
             ce: ce.map(Arc::new),
             engine: normal_engine(engine_host),
             credentials: Credentials::default(),
+            issuers: HashMap::new(),
             require_stored_pat: true,
         }
     }
@@ -48,6 +53,19 @@ impl TokenKeys {
             require_stored_pat,
             ..self
         }
+    }
+
+    /// The same with other issuers, by their `iss`.
+    pub fn with_issuers(self, issuers: impl IntoIterator<Item = (Box<str>, Issuer)>) -> Self {
+        TokenKeys {
+            issuers: issuers.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Whether tokens of this issuer count here.
+    pub fn knows_issuer(&self, issuer: &str) -> bool {
+        self.issuers.contains_key(issuer)
     }
 
     /// Checks the signature with the one kind of key that the token's family has (S4.5).
@@ -113,6 +131,35 @@ impl TokenKeys {
         }
     }
 
+    /// A token of another issuer.
+    fn verify_foreign(
+        &self,
+        token: &[u8],
+        compact: &Compact<'_>,
+        header: &Json,
+        members: &[(String, Json)],
+        issuer: &Issuer,
+        now_unix: u64,
+    ) -> Result<VerifiedToken, TokenError> {
+        let header = header.as_object().ok_or(TokenError::BadHeader)?;
+        issuer.check_signature(header, compact.signed, &compact.signature()?)?;
+        let claims = issuer.claims(members, now_unix)?;
+        let dates = Dates::of(&claims);
+        dates.check(now_unix)?;
+        let credentials = &self.credentials;
+        if credentials.revokes_tokens() && credentials.is_revoked(&sha256(token)) {
+            return Err(TokenError::Revoked);
+        }
+        Ok(VerifiedToken {
+            dates,
+            subject: printable(claims.subject.unwrap_or_default()),
+            permissions: None,
+            bounds: issuer.bounds.clone(),
+            source: None,
+            boundary: claims.boundary.map(boundary::parse).transpose()?,
+        })
+    }
+
     fn ce(&self, error: TokenError) -> Result<Owner, TokenError> {
         let bounds = self.ce.clone().ok_or(error)?;
         Ok(Owner {
@@ -143,9 +190,17 @@ struct Owner {
 /// Proves a token or says why it does not count.
 pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedToken, TokenError> {
     let compact = Compact::split(token)?;
-    let algorithm = Algorithm::of(&compact.header()?)?;
+    let header = compact.header()?;
     let payload = compact.payload()?;
     let members = payload.as_object().ok_or(TokenError::Malformed)?;
+    if !members
+        .iter()
+        .any(|(name, value)| name == "type" && is_ours(value))
+        && let Some(issuer) = issuer(members).and_then(|issuer| keys.issuers.get(issuer))
+    {
+        return keys.verify_foreign(token, &compact, &header, members, issuer, now_unix);
+    }
+    let algorithm = Algorithm::of(&header)?;
     let family = Family::of(members)?;
     keys.check_signature(&compact, algorithm, family, members)?;
     // The signature is good: only now do claims mean anything.
@@ -174,7 +229,12 @@ pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedT
 /// Whether verifying it takes a public key, which is dear (S9).
 pub fn is_expensive(token: &[u8]) -> bool {
     let header = Compact::split(token).and_then(|token| token.header());
-    header.is_ok_and(|header| Algorithm::of(&header).is_ok_and(|found| found == Algorithm::Es512))
+    header.is_ok_and(|header| match header.as_object() {
+        Some(members) => !members
+            .iter()
+            .any(|(name, value)| name == "alg" && value.as_str() == Some("HS256")),
+        None => false,
+    })
 }
 
 /// The SHA-256 of a compact token in hex, as configurations have it.

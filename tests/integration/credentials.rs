@@ -3,6 +3,9 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use adit::token::{MintFamily, MintRequest, P521PrivateKey, mint_es512, mint_hs256, sha256_hex};
 
 use crate::stage::{bearer, get};
@@ -207,4 +210,89 @@ fn tokens_of_applications_have_a_budget() {
     assert_eq!(ask(&mut client, HOST, "/", &first), 200);
     let mut other = Client::from("127.0.0.3", edge.http());
     assert_eq!(ask(&mut other, HOST, "/", &token(99)), 200);
+}
+
+/// S4.6, with an issuer that shares a secret and one that has a key set.
+#[test]
+fn tokens_of_other_issuers_reach_what_the_configuration_says() {
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+    use serde_json::json;
+
+    let upstream = Upstream::fixed("inside");
+    let folder = tempfile::tempdir().unwrap();
+    let document = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+    let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k1" }] });
+    let file = folder.path().join("set.json");
+    fs::write(&file, set.to_string()).unwrap();
+    let edge = setup(&upstream)
+        .tables(&format!(
+            "[[issuer]]\nissuer = \"https://idp.example\"\naudience = [\"edge\"]\nalgorithms = [\"EdDSA\"]\n\
+             jwks_file = \"{}\"\nprojects = [\"proj-1\"]\npermissions = [\"tunnels.streams.create-delete\"]\n\
+             resources.tunnels.scopes.tunnels.connect.params.path.regex = \"^/api(/|$)\"\n",
+            file.display()
+        ))
+        .start();
+    let now = edge.clock().now().unix_seconds();
+    let token = |header: serde_json::Value, claims: serde_json::Value| {
+        let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = signed.join(".");
+        let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    };
+    let header = || json!({ "alg": "EdDSA", "kid": "k1", "typ": "at+jwt" });
+    let claims = |audience: &str| json!({ "iss": "https://idp.example", "aud": audience, "sub": "ana", "exp": now + 60 });
+    let good = token(header(), claims("edge"));
+    let mut client = edge.client();
+    assert_eq!(ask(&mut client, HOST, "/api/x", &good), 200);
+    assert_eq!(upstream.next_request().field("authorization"), None);
+    assert_eq!(edge.log_line()["credential"], "ana");
+    for (host, path, token, status, reason) in [
+        (HOST, "/x", good.clone(), 403, "path_outside_boundary"),
+        (OTHER, "/api/x", good.clone(), 403, "project_not_owned"),
+        (
+            HOST,
+            "/api/x",
+            token(header(), claims("other")),
+            401,
+            "token_other_audience",
+        ),
+        (
+            HOST,
+            "/api/x",
+            token(json!({ "alg": "EdDSA", "kid": "k2" }), claims("edge")),
+            401,
+            "issuer_key_unknown",
+        ),
+        (
+            HOST,
+            "/api/x",
+            crate::support::sign(
+                SECRET,
+                &json!({ "alg": "HS256", "kid": "k1" }),
+                &claims("edge"),
+            ),
+            401,
+            "issuer_key_unknown",
+        ),
+    ] {
+        assert_eq!(ask(&mut client, host, path, &token), status, "{reason}");
+        assert_eq!(edge.reason(), reason);
+    }
+    assert_eq!(upstream.connections(), 1);
+    // S3.4: a public tunnel gets none of them, whether it verifies or not.
+    let stranger = token(header(), json!({ "iss": "https://elsewhere.example" }));
+    let open = Edge::setup()
+        .tunnel(Tunnel::public(HOST, &upstream))
+        .tables("[[issuer]]\nissuer = \"https://idp.example\"\naudience = [\"edge\"]\nalgorithms = [\"HS256\"]\n\
+                 hs256_secret_file = \"idp\"\nprojects = [\"proj-1\"]\npermissions = []")
+        .file("idp", "a secret of the issuer, which has more than thirty-two bytes")
+        .start();
+    for (token, kept) in [(good, false), (stranger, true)] {
+        let mut client = open.client();
+        assert_eq!(ask(&mut client, HOST, "/", &token), 200);
+        let recorded = upstream.next_request();
+        assert_eq!(recorded.field("authorization").is_some(), kept, "{token}");
+    }
 }

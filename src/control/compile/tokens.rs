@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::boundary::{self, Boundary};
-use crate::config::settings::{Credential, CredentialKind, Settings, Tokens};
+use crate::config::settings::{Credential, CredentialKind, Issuer, Settings, Tokens};
 use crate::json::Json;
 use crate::token::{self, Bounds, Credentials, P521Key, TokenKeys};
 
@@ -25,8 +25,34 @@ pub(super) fn keys(settings: &Settings, tokens: &Tokens) -> Result<TokenKeys, ru
     });
     let credentials: Vec<_> = credentials.collect::<Result<_, rustls::Error>>()?;
     let credentials = Credentials::new(credentials, tokens.revocations.tokens.clone());
+    let issuers = settings.issuers.iter().map(|issuer| {
+        let name = issuer.issuer.as_str().into();
+        Ok((name, foreign(issuer, &mut boundaries)?))
+    });
+    let issuers: Vec<_> = issuers.collect::<Result<_, rustls::Error>>()?;
     let keys = TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host);
-    Ok(keys.with_credentials(credentials, tokens.require_stored_pat))
+    let keys = keys.with_credentials(credentials, tokens.require_stored_pat);
+    Ok(keys.with_issuers(issuers))
+}
+
+fn foreign(issuer: &Issuer, known: &mut Boundaries) -> Result<token::Issuer, rustls::Error> {
+    let boundary = match &issuer.boundary {
+        Some(written) => Some(compiled(written, known)?),
+        None => None,
+    };
+    Ok(token::Issuer {
+        audience: issuer.audience.clone(),
+        max_lifetime: issuer.max_lifetime,
+        keys: issuer.keys.clone(),
+        bounds: Arc::new(Bounds {
+            projects: boxed(&issuer.projects),
+            permissions: Some(boxed(&issuer.permissions)),
+            boundary,
+            ..Bounds::default()
+        }),
+        resources_claim: issuer.resources_claim.clone(),
+        subject_claim: issuer.subject_claim.clone(),
+    })
 }
 
 /// Compiled boundaries of one core: equal ones share one form.

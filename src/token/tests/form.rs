@@ -1,4 +1,10 @@
 use super::*;
+
+/// By its form alone, where only this other issuer is known.
+fn form(token: &[u8]) -> TokenForm {
+    super::form(token, |issuer| issuer == "https://idp.example.com")
+}
+
 use TokenForm::{Foreign, Ours, Unreadable};
 
 fn form_of(payload: impl AsRef<[u8]>) -> TokenForm {
@@ -32,6 +38,13 @@ fn payloads() {
         (br#"{"type":["pat",{}]}"#, Foreign),
         (br#"{"type":{"pat":[1]}}"#, Foreign),
         (br#"{"iss":"https://idp.example","sub":"1"}"#, Foreign),
+        (br#"{"iss":"https://idp.example.com","sub":"1"}"#, Ours),
+        (br#"{"type":"other","iss":"https://idp.example.com"}"#, Ours),
+        (br#"{"iss":["https://idp.example.com"]}"#, Foreign),
+        (
+            br#"{"iss":"a","iss":"https://idp.example.com"}"#,
+            Unreadable,
+        ),
     ] {
         assert_eq!(form_of(payload), expected, "{}", payload.escape_ascii());
     }

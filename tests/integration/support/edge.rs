@@ -81,6 +81,7 @@ pub struct Setup {
     secret: String,
     tunnels: Vec<Tunnel>,
     tables: String,
+    files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -148,6 +149,12 @@ impl Setup {
         self
     }
 
+    /// A file beside the configuration.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Forgets those tables: for reloads.
     pub fn without_tables(mut self) -> Self {
         self.tables.clear();
@@ -197,6 +204,9 @@ impl Setup {
             .unwrap();
         }
         private(&folder.join("hs256"), self.secret.as_bytes());
+        for (name, text) in &self.files {
+            private(&folder.join(name), text.as_bytes());
+        }
         private(&folder.join("adit.toml"), self.toml(&https).as_bytes());
         config::load(&folder.join("adit.toml"), &[]).unwrap_or_else(|report| panic!("{report}"))
     }
@@ -259,6 +269,7 @@ impl Edge {
             secret: SECRET.to_owned(),
             tunnels: Vec::new(),
             tables: String::new(),
+            files: Vec::new(),
         }
     }
 

@@ -1,0 +1,247 @@
+//! `[[issuer]]`: whose tokens count beside our own, and what they may reach.
+//!
+//! Refuses: an issuer that is given twice, several sources of keys or none, an audience that is not looked at without a
+//! word, a shared secret that is the deployment's own (S4.6).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::credential::some_projects;
+use super::credential_file;
+use super::field::{At, Field};
+use super::files::{self, Contents, Purpose};
+use super::problem::Place;
+use super::reader::Reader;
+use super::resources;
+use super::settings::{Issuer, Project, Tokens};
+use super::units;
+use super::written::quoted;
+use crate::limits::{HS256_SECRET_BYTES_MIN, KEY_SET_BYTES_MAX};
+use crate::token::{Algorithm, KeySet, VerifyingKey};
+
+const KNOWN: &[&str] = &[
+    "issuer",
+    "audience",
+    "audience_unchecked",
+    "algorithms",
+    "jwks_url",
+    "jwks_file",
+    "public_key_file",
+    "hs256_secret_file",
+    "max_lifetime",
+    "projects",
+    "permissions",
+    "resources",
+    "resources_claim",
+    "subject_claim",
+];
+
+/// A token of an issuer ends at most so far ahead, unless the configuration says otherwise.
+const MAX_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
+
+/// What issuers are checked against. `None`: not known.
+pub(super) struct Context<'a> {
+    pub(super) projects: Option<&'a [Project]>,
+    pub(super) tokens: Option<&'a Tokens>,
+}
+
+/// Every `[[issuer]]`.
+pub(super) fn issuers(root: &Reader<'_>, context: &Context<'_>) -> Option<Vec<Issuer>> {
+    let tables = root.tables("issuer", KNOWN)?;
+    let mut names = HashMap::new();
+    let mut boundaries = HashMap::new();
+    let issuers: Vec<Option<Issuer>> = tables
+        .iter()
+        .map(|table| {
+            let boundary = resources::boundary(table, &mut boundaries).optional();
+            let issuer = issuer(table, context, &mut names)?;
+            Some(Issuer {
+                boundary: boundary?.map(|at| at.value),
+                ..issuer
+            })
+        })
+        .collect();
+    issuers.into_iter().collect()
+}
+
+fn issuer(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    names: &mut HashMap<String, Place>,
+) -> Option<Issuer> {
+    let findings = table.findings;
+    let name = table
+        .text("issuer")
+        .then(|at| once(table, at, names))
+        .required(findings, "issuer = \"https://idp.example.com\"");
+    let audience = audience(table);
+    let algorithms = algorithms(table);
+    let keys = algorithms
+        .as_deref()
+        .and_then(|algorithms| keys(table, context, algorithms));
+    let projects = table
+        .texts("projects")
+        .then(|at| some_projects(table, at, context.projects))
+        .required(findings, "projects = [\"proj-1\"]");
+    let permissions = table.texts("permissions").required(
+        findings,
+        "permissions = [\"tunnels.streams.create-delete\"]",
+    );
+    let lifetime = "a duration such as \"24h\", or \"unlimited\"";
+    let max_lifetime = table.value("max_lifetime", lifetime, |node| match node.text()? {
+        "unlimited" => Some(None),
+        text => Some(Some(units::duration(text)?.as_secs().max(1))),
+    });
+    let resources_claim = table.text("resources_claim").optional();
+    let subject_claim = table.text("subject_claim").or("sub".to_owned());
+    Some(Issuer {
+        issuer: name?.value,
+        audience: audience?,
+        keys: keys?,
+        max_lifetime: max_lifetime.or(Some(MAX_LIFETIME_SECONDS))?,
+        projects: projects?.value,
+        permissions: permissions?.value.into_iter().map(|at| at.value).collect(),
+        boundary: None,
+        resources_claim: resources_claim?.map(|at| at.value),
+        subject_claim: subject_claim?,
+    })
+}
+
+fn once(table: &Reader<'_>, at: &At<String>, names: &mut HashMap<String, Place>) -> Option<String> {
+    if at.value.is_empty() {
+        table
+            .findings
+            .error(&at.spot, "expected the exact iss of its tokens, found \"\"");
+        return None;
+    }
+    if let Some(first) = names.get(&at.value) {
+        let message = format!("{} is already an issuer at {first}", quoted(&at.value));
+        table.findings.error(&at.spot, message);
+        return None;
+    }
+    names.insert(at.value.clone(), at.spot.place.clone());
+    Some(at.value.clone())
+}
+
+/// An audience that is not looked at lets in tokens that were made for somebody else: that must be said.
+fn audience(table: &Reader<'_>) -> Option<Vec<String>> {
+    let findings = table.findings;
+    let audience = table.texts("audience");
+    let unchecked = table.boolean("audience_unchecked");
+    let spot = table.spot_of("audience");
+    let audience = audience.or(Vec::new())?;
+    match (audience.is_empty(), unchecked.or(false)?) {
+        (true, false) => {
+            let message = "missing; write audience = [\"edge\"], or audience_unchecked = true to take tokens that were made for anybody";
+            findings.error(&spot, message);
+            None
+        }
+        (false, true) => {
+            let message = "contradicts audience_unchecked = true: remove one of them";
+            findings.error(&spot, message);
+            None
+        }
+        (true, true) | (false, false) => Some(audience.into_iter().map(|at| at.value).collect()),
+    }
+}
+
+fn algorithms(table: &Reader<'_>) -> Option<Vec<Algorithm>> {
+    let expected =
+        "one of \"HS256\", \"ES256\", \"ES384\", \"ES512\", \"EdDSA\", \"RS256\", \"PS256\"";
+    let list = table.list("algorithms", expected, |node| {
+        Algorithm::parse(node.text()?)
+    });
+    let list = list.required(table.findings, "algorithms = [\"ES256\"]")?;
+    if list.value.is_empty() {
+        let message = "an empty list lets no token through; fill it, or remove the issuer";
+        table.findings.error(&list.spot, message);
+        return None;
+    }
+    Some(list.value.into_iter().map(|at| at.value).collect())
+}
+
+/// The one source of keys that is written.
+fn keys(table: &Reader<'_>, context: &Context<'_>, algorithms: &[Algorithm]) -> Option<KeySet> {
+    let findings = table.findings;
+    if let Field::Good(at) = table.look_up("jwks_url") {
+        let message = "key sets from a URL are not built yet in this version; write them to a file, and name it in jwks_file";
+        findings.error(&at.spot, message);
+        return None;
+    }
+    let secret = credential_file::secret_file(table, "hs256_secret_file");
+    let (public, set) = (table.file("public_key_file"), table.file("jwks_file"));
+    let written = [
+        matches!(secret, Field::Absent(_)),
+        matches!(public, Field::Absent(_)),
+        matches!(set, Field::Absent(_)),
+    ];
+    if written.iter().filter(|absent| !**absent).count() != 1 {
+        let message = "needs one source of keys: public_key_file, jwks_file or hs256_secret_file";
+        findings.error(&table.spot, message);
+        return None;
+    }
+    let spot_of_algorithms = table.spot_of("algorithms");
+    match (secret, public, set) {
+        (Field::Good(at), ..) => {
+            if algorithms != [Algorithm::Hs256] {
+                let message = "a shared secret is for HS256 alone: write algorithms = [\"HS256\"]";
+                findings.error(&spot_of_algorithms, message);
+                return None;
+            }
+            let ours = context.tokens.map(|tokens| tokens.hs256_secret.expose());
+            if ours == Some(at.value.expose()) {
+                let message =
+                    "is the deployment secret: the issuer could make every token of this edge";
+                findings.error(&at.spot, message);
+                return None;
+            }
+            let key = VerifyingKey::secret(at.value.expose());
+            if key.is_none() {
+                let message = format!("the secret needs at least {HS256_SECRET_BYTES_MIN} bytes");
+                findings.error(&at.spot, message);
+            }
+            key.map(KeySet::One)
+        }
+        (_, Field::Good(at), _) => {
+            let contents = contents(table, &at)?;
+            let spki = SubjectPublicKeyInfoDer::from_pem_slice(&contents.bytes);
+            let shown = at.value.display();
+            let Ok(spki) = spki else {
+                findings.error(&at.spot, format!("{shown} has no PEM block PUBLIC KEY"));
+                return None;
+            };
+            VerifyingKey::from_spki(&spki, algorithms)
+                .map(KeySet::One)
+                .map_err(|error| findings.error(&at.spot, format!("{shown}: {error}")))
+                .ok()
+        }
+        (_, _, Field::Good(at)) => {
+            let contents = contents(table, &at)?;
+            let set = (contents.bytes.len() <= KEY_SET_BYTES_MAX)
+                .then(|| KeySet::parse(&contents.bytes, algorithms))
+                .flatten()
+                .filter(|set| !set.is_empty());
+            if set.is_none() {
+                let shown = at.value.display();
+                let message = format!("{shown} is no key set with a key for one of the algorithms");
+                findings.error(&at.spot, message);
+            }
+            set
+        }
+        _ => None,
+    }
+}
+
+fn contents(table: &Reader<'_>, at: &At<PathBuf>) -> Option<Contents> {
+    let findings = table.findings;
+    findings.sources.borrow_mut().add_file(&at.value);
+    files::read(&at.value, Purpose::Certificates)
+        .map_err(|error| {
+            let message = error.message(&at.value, Purpose::Certificates);
+            findings.error(&at.spot, message);
+        })
+        .ok()
+}
