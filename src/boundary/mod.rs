@@ -11,6 +11,7 @@
 //!
 //! Tested in `tests.rs` (grammar and cases) and `model.rs` (against a naive evaluator).
 
+mod explain;
 mod filter;
 mod grammar;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use explain::LeafAnswer;
 pub use grammar::parse;
 pub use properties::TunnelProperties;
 

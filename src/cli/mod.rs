@@ -11,6 +11,7 @@
 mod check;
 mod credential;
 mod demo;
+mod explain;
 mod run;
 mod token;
 
@@ -56,6 +57,10 @@ enum Command {
     ///
     /// Needs no configuration and no privileges. Everything lies in a temporary folder that is removed at the end.
     Demo(demo::DemoArguments),
+    /// Say step by step why a request gets through or does not
+    ///
+    /// The verdict is that of the edge itself with this configuration. Nothing is sent, and no token is shown.
+    Explain(explain::ExplainArguments),
     /// Make and read tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Token(command) => token::token(&command),
         Command::Credential(command) => credential::credential(&command),
     }

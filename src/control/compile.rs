@@ -104,7 +104,8 @@ pub(super) fn snapshot(
     })
 }
 
-fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
+/// What verdicts come from.
+pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
     let mut routes = Routes::default();
     for (index, tunnel) in settings.tunnels.iter().enumerate() {
         routes.insert(&tunnel.hostname, index);

@@ -25,12 +25,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::settings::Settings;
 use crate::config::{self, Fingerprint, Loaded, Sources};
+use crate::policy::Policy;
 use crate::runtime::clock::Clock;
 use crate::runtime::process;
 use engine::Engine;
 use reload::{Reloader, Reloads};
 use start::StartError;
 use watch::Watch;
+
+/// The policy that these settings mean, as a core has it: for what explains verdicts.
+pub fn policy(settings: &Settings) -> Result<Policy, StartError> {
+    compile::policy(settings).map_err(StartError::Tls)
+}
 
 /// Where a running process has its configuration from, to read it again.
 pub struct Source {

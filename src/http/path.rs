@@ -33,6 +33,25 @@ pub enum Ambiguity {
     DotSegment,
 }
 
+impl Ambiguity {
+    /// What there is in the path, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ambiguity::InvalidEscape => "a % without two hex digits",
+            Ambiguity::Control => "a control byte",
+            Ambiguity::Backslash => "a backslash",
+            Ambiguity::Percent => "an escaped %",
+            Ambiguity::Semicolon => "a ;",
+            Ambiguity::QueryOrFragment => "an escaped ? or #",
+            Ambiguity::EncodedSlash => "an escaped /",
+            Ambiguity::NotUtf8 => "bytes that are not UTF-8",
+            Ambiguity::Compatibility => "a character that some map to a separator",
+            Ambiguity::EmptySegment => "an empty segment",
+            Ambiguity::DotSegment => "a dot segment",
+        }
+    }
+}
+
 /// A path as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JudgedPath<'a> {

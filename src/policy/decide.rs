@@ -149,7 +149,10 @@ fn verify(
 
 /// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for. A target that says https is not
 /// served in the clear (RFC 9110 7.4).
-fn route<'p>(policy: &'p Policy, facts: &Facts<'_>) -> Result<(usize, &'p Tunnel), Refusal> {
+pub(super) fn route<'p>(
+    policy: &'p Policy,
+    facts: &Facts<'_>,
+) -> Result<(usize, &'p Tunnel), Refusal> {
     let host = &facts.request.head.host;
     if facts.request.head.target.https && facts.connection.scheme == Scheme::Http {
         return Err(Refusal::SchemeMismatch);
@@ -207,7 +210,10 @@ fn token_like(line: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|part| part.iter().filter(|byte| **byte == b'.').count() == 2)
 }
 
-fn connect_context<'a>(tunnel: &'a Tunnel, path: &'a JudgedPath<'a>) -> ConnectContext<'a> {
+pub(super) fn connect_context<'a>(
+    tunnel: &'a Tunnel,
+    path: &'a JudgedPath<'a>,
+) -> ConnectContext<'a> {
     ConnectContext {
         project: &tunnel.project,
         workspace: &tunnel.workspace,

@@ -8,6 +8,7 @@
 mod budget;
 pub mod client_address;
 mod decide;
+pub mod explain;
 pub mod refusal;
 
 use std::net::IpAddr;

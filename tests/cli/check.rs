@@ -92,9 +92,11 @@ fn the_shipped_files_are_good_once_their_files_are_there() {
     for (text, tunnels) in [(MINIMAL, 1), (REFERENCE, 1)] {
         let folder = Folder::new();
         folder.write("admin", 0o600, "0123456789abcdef");
+        folder.write("idp", 0o600, "0123456789abcdef0123456789abcdef");
         let text = text
             .replace("/etc/adit/tls/", "")
             .replace("/etc/adit/secrets/hs256", "secret")
+            .replace("/etc/adit/secrets/idp", "idp")
             .replace("/etc/adit/secrets/admin", "admin")
             .replace("*.t.edge.example.com", "*.t.edge.example")
             .replace("edge.example.com", "edge.example");

@@ -9,6 +9,7 @@ const COMMANDS: &[&[&str]] = &[
     &["run"],
     &["check"],
     &["demo"],
+    &["explain"],
     &["token"],
     &["token", "mint"],
     &["token", "inspect"],

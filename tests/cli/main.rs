@@ -18,6 +18,7 @@ mod check;
 mod demo;
 mod descriptors;
 mod drain;
+mod explain;
 mod help;
 mod log;
 mod memory;

@@ -138,10 +138,13 @@ fn a_request_that_others_read_in_two_ways_is_none() {
     let edge = Edge::before(&upstream);
     for (name, lines, body, reason) in REFUSED {
         let mut client = edge.client();
-        let answer = client.ask(head(lines) + body + BEHIND);
+        let request = head(lines) + body + BEHIND;
+        let answer = client.ask(&request);
         assert_eq!((answer.status, answer.closes()), (400, true), "{name}");
         client.assert_closed();
         assert_eq!(edge.reason(), *reason, "{name}");
+        let explained = edge.explained(request.as_bytes());
+        assert_eq!(explained, (400, *reason), "{name}");
     }
     upstream.assert_untouched();
     assert_eq!(edge.log_text().lines().count(), REFUSED.len());
@@ -175,7 +178,10 @@ fn what_goes_through_means_one_thing() {
     let edge = Edge::before(&upstream);
     for (name, lines, body, fields, expected) in PASSED {
         let mut client = edge.client();
-        client.send(head(lines) + body + BEHIND);
+        let request = head(lines) + body + BEHIND;
+        client.send(&request);
+        let explained = edge.explained(request.as_bytes());
+        assert_eq!(explained, (200, "forwarded"), "{name}");
         let seen = upstream.next_request();
         let text = std::str::from_utf8(&seen.head).unwrap();
         for field in *fields {

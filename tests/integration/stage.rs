@@ -39,31 +39,37 @@ impl Stage {
         (connections, bytes.sum())
     }
 
-    /// The request is refused with this status and reason, and not a byte of it goes on.
+    /// The request is refused with this status and reason, `explain` says the same, and not a byte of it goes on.
     pub fn refuses(&self, target: &str, lines: &str, status: u16, reason: &str) -> Response {
         let before = self.weight();
-        let answer = self.edge.client().ask(get(target, lines));
+        let request = get(target, lines);
+        let answer = self.edge.client().ask(&request);
         assert_eq!(
             (answer.status, self.edge.reason().as_str()),
             (status, reason),
             "{target} {lines}"
         );
+        let explained = self.edge.explained(request.as_bytes());
+        assert_eq!(explained, (status, reason), "{target} {lines}");
         assert_eq!(self.weight(), before, "{target} {lines}");
         answer
     }
 
-    /// The request goes through; what the upstream got.
+    /// The request goes through, `explain` says the same; what the upstream got.
     pub fn forwards(&self, target: &str, lines: &str) -> Recorded {
         self.forwards_on(&mut self.edge.client(), target, lines)
     }
 
     pub fn forwards_on(&self, client: &mut Client, target: &str, lines: &str) -> Recorded {
-        let answer = client.ask(get(target, lines));
+        let request = get(target, lines);
+        let answer = client.ask(&request);
         assert_eq!(
             (answer.status, self.edge.reason().as_str()),
             (200, "forwarded"),
             "{target} {lines}"
         );
+        let explained = self.edge.explained(request.as_bytes());
+        assert_eq!(explained, (200, "forwarded"), "{target} {lines}");
         self.upstream.next_request()
     }
 

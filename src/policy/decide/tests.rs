@@ -6,6 +6,8 @@ use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::http::request::{Request, RequestHead};
 use crate::policy::Connection;
+use crate::policy::client_address::Trust;
+use crate::policy::explain::{Asked, Rules, explain};
 use crate::route::Routes;
 use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
 use std::time::Duration;
@@ -74,7 +76,7 @@ fn policy() -> Policy {
     }
 }
 
-/// Judges a raw head that came over TLS with this server name.
+/// Judges a raw head that came over this connection; an explanation of it comes to the same.
 fn judge_with(
     policy: &Policy,
     connection: Connection<'_>,
@@ -92,7 +94,28 @@ fn judge_with(
             head: &parsed,
         },
     };
-    decide(policy, &facts, now(), memory)
+    let decision = decide(policy, &facts, now(), memory);
+    let asked = Asked {
+        bytes: head.as_bytes(),
+        scheme: connection.scheme,
+        server_name: connection.server_name,
+        peer: IpAddr::from([192, 0, 2, 1]),
+    };
+    let rules = Rules {
+        policy,
+        limits: &LIMITS,
+        trust: &Trust::default(),
+    };
+    let explained = explain(asked, rules, now()).expect("a whole head");
+    match &decision {
+        Decision::Forward(_) => assert_eq!(explained.status, None, "{head}"),
+        Decision::Refuse(Refused { refusal, .. }) => assert_eq!(
+            (explained.status, explained.reason),
+            (Some(refusal.status()), refusal.reason()),
+            "{head}"
+        ),
+    }
+    decision
 }
 
 fn plain() -> Connection<'static> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adit::config;
-use adit::control::engine::Engine;
 use adit::control::start::StartError;
+use adit::control::{self, engine::Engine};
+use adit::http::HeadLimits;
+use adit::policy::Scheme;
+use adit::policy::explain::{Asked, Rules, explain};
 use adit::runtime::clock::Clock;
 use adit::telemetry::counters::Counters;
 use adit::worker::client::Entry;
@@ -378,6 +381,25 @@ impl Edge {
     /// The reason in the next line of the access log.
     pub fn reason(&self) -> String {
         self.log_line()["reason"].as_str().unwrap().to_owned()
+    }
+
+    /// What `adit explain` says of a request on the plain listener: status (200 where it goes through) and reason.
+    pub fn explained(&self, request: &[u8]) -> (u16, &'static str) {
+        let loaded = config::load(&self.folder().join("adit.toml"), &[]).unwrap();
+        let settings = &loaded.settings;
+        let asked = Asked {
+            bytes: request,
+            scheme: Scheme::Http,
+            server_name: None,
+            peer: Ipv4Addr::LOCALHOST.into(),
+        };
+        let rules = Rules {
+            policy: &control::policy(settings).unwrap(),
+            limits: &HeadLimits::from(&settings.limits),
+            trust: &settings.client_address,
+        };
+        let explained = explain(asked, rules, self.clock().now()).expect("a whole head");
+        (explained.status.unwrap_or(200), explained.reason)
     }
 
     /// Everything in the access log so far.

@@ -1,0 +1,346 @@
+//! Why a request gets the verdict it gets, in steps, for `adit explain`. Never on the data path.
+//!
+//! The verdict is that of [`decide()`] itself; the steps ask the same functions that it asks, in its order, and end where it
+//! ended. Tokens are shown by their beginning only.
+
+use std::net::IpAddr;
+
+use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
+use crate::boundary::LeafAnswer;
+use crate::clock::Now;
+use crate::http::HeadLimits;
+use crate::http::host::CanonicalHost;
+use crate::http::path::judge;
+use crate::http::request::{Request, RequestHead};
+use crate::http::scan::{HeadScan, Scan, leading_crlf};
+use crate::token::{CONNECT_PERMISSION, TokenCache, VerifiedToken, inspect, verify};
+
+use super::client_address::{Trust, forwarded, is_in};
+use super::decide::{connect_context, route};
+use super::{Connection, Decision, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide};
+
+/// A request as it comes to an edge.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// At least the whole head.
+    pub bytes: &'a [u8],
+    pub scheme: Scheme,
+    /// The server name of TLS.
+    pub server_name: Option<&'a CanonicalHost>,
+    /// The address of the connection.
+    pub peer: IpAddr,
+}
+
+/// One step of the judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// One word.
+    pub name: &'static str,
+    /// What it saw, and what followed from that. Printable ASCII.
+    pub saw: String,
+}
+
+/// The verdict, and the steps to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    pub steps: Vec<Step>,
+    /// Of the answer; `None`: it goes to the upstream.
+    pub status: Option<u16>,
+    /// As in the access log.
+    pub reason: &'static str,
+}
+
+/// What explanations are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    pub policy: &'a Policy,
+    pub limits: &'a HeadLimits,
+    pub trust: &'a Trust,
+}
+
+/// Explains the verdict on a request; `None` where its head has no end.
+pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanation> {
+    let skipped = leading_crlf(asked.bytes);
+    let bytes = asked.bytes.get(skipped..).unwrap_or_default();
+    let mut steps = Steps::default();
+    let refused = |steps: Steps, refusal: Refusal| {
+        Some(Explanation {
+            steps: steps.0,
+            status: Some(refusal.status()),
+            reason: refusal.reason(),
+        })
+    };
+    let length = match HeadScan::default().advance(bytes, rules.limits) {
+        Scan::Complete(length) => length,
+        Scan::Partial => return None,
+        Scan::Refused(error) => {
+            steps.add(
+                "request",
+                "refused by its bytes alone, before anything else is asked",
+            );
+            return refused(steps, Refusal::Head(error.into()));
+        }
+    };
+    let bytes = bytes.get(..length).unwrap_or_default();
+    let mut head = RequestHead::new();
+    if let Err(error) = head.parse(bytes, rules.limits) {
+        steps.add(
+            "request",
+            "refused by its bytes alone, before anything else is asked",
+        );
+        return refused(steps, Refusal::Head(error));
+    }
+    let request = Request { bytes, head: &head };
+    let client = steps.request(request, &asked, rules.trust);
+    let facts = Facts {
+        connection: Connection {
+            scheme: asked.scheme,
+            server_name: asked.server_name,
+            client,
+        },
+        request,
+    };
+    let mut memory = Memory::new(TokenCache::new(0));
+    let decision = decide(rules.policy, &facts, now, &mut memory);
+    steps.judgement(rules.policy, &facts, &decision, now);
+    match decision {
+        Decision::Forward(_) => Some(Explanation {
+            steps: steps.0,
+            status: None,
+            reason: "forwarded",
+        }),
+        Decision::Refuse(no) => refused(steps, no.refusal),
+    }
+}
+
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn add(&mut self, name: &'static str, saw: impl Into<String>) {
+        let saw: String = saw.into();
+        let saw = saw
+            .chars()
+            .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
+            .collect();
+        self.0.push(Step { name, saw });
+    }
+
+    /// What was asked, and by whom: the client.
+    fn request(
+        &mut self,
+        request: Request<'_>,
+        asked: &Asked<'_>,
+        trust: &Trust,
+    ) -> Option<IpAddr> {
+        let head = request.head;
+        let (method, path) = (text(request.method_name()), text(request.path()));
+        let host = head.host.as_str();
+        self.add("request", format!("{method} {path} of {host}"));
+        let peer = asked.peer.to_canonical();
+        if !is_in(&trust.forwarded_from, peer) {
+            self.add("client", peer.to_string());
+            return Some(peer);
+        }
+        let client = forwarded(request, peer, &trust.forwarded_from);
+        let client = client.map(|address| address.to_canonical());
+        let shown = client.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        self.add(
+            "client",
+            format!("{shown}, by the word of {peer}, which is in forwarded_from"),
+        );
+        client
+    }
+
+    /// The steps of `decide`, up to the one that ended it.
+    fn judgement(&mut self, policy: &Policy, facts: &Facts<'_>, decision: &Decision, now: Now) {
+        let tunnel = match route(policy, facts) {
+            Ok((_, tunnel)) => tunnel,
+            Err(refusal) => return self.no_tunnel(facts, refusal),
+        };
+        let refused =
+            |with: Refusal| matches!(decision, Decision::Refuse(no) if no.refusal == with);
+        self.tunnel(tunnel, facts);
+        if refused(Refusal::EdgePath) {
+            return self.add("path", "it belongs to the edge on every tunnel");
+        }
+        if tunnel.guard == Guard::Public {
+            return self.add("guard", "public = true: everybody may enter");
+        }
+        self.add("guard", match tunnel.authorization {
+            Authorization::Edge => "token_auth = true: Authorization, or rstream.token in the query",
+            Authorization::App => {
+                "token_auth = true, authorization = \"app\": Rstream-Authorization, or rstream.token in the query"
+            }
+        });
+        if refused(Refusal::Unauthenticated(Unauthenticated::TokenForEdge)) {
+            return self.add("proof", no_proof(Unauthenticated::TokenForEdge));
+        }
+        let mut query = Vec::new();
+        let evidence = Evidence::read(facts.request, tunnel.authorization, &mut query);
+        let (token, carrier) = match evidence.token() {
+            Ok(found) => found,
+            Err(why) => return self.add("proof", no_proof(why)),
+        };
+        let place = match (carrier, tunnel.authorization) {
+            (Carrier::Query, _) => "rstream.token",
+            (Carrier::Field, Authorization::Edge) => "Authorization: Bearer",
+            (Carrier::Field, Authorization::App) => "Rstream-Authorization: Bearer",
+        };
+        self.add("proof", format!("{place} {}", shortened(token, now)));
+        let Some(keys) = &policy.keys else {
+            return self.add("token", "there is no [tokens], so none is good");
+        };
+        match verify(token, keys, now.unix_seconds()) {
+            Ok(verified) => self.rights(&verified, tunnel, facts),
+            Err(error) => self.add("token", format!("worthless: {error}")),
+        }
+    }
+
+    fn tunnel(&mut self, tunnel: &Tunnel, facts: &Facts<'_>) {
+        let Tunnel {
+            hostname,
+            project,
+            workspace,
+            ..
+        } = tunnel;
+        self.add(
+            "tunnel",
+            format!("{hostname}, project {project}, workspace {workspace}"),
+        );
+        let mut scratch = Vec::new();
+        let path = judge(facts.request.path(), &mut scratch, tunnel.semicolon_allowed);
+        let decoded = text(path.decoded);
+        self.add(
+            "path",
+            match path.ambiguity {
+                None => format!("{decoded}, which has one reading"),
+                Some(why) => format!("{decoded}, which some read as another: {}", why.as_str()),
+            },
+        );
+    }
+
+    fn no_tunnel(&mut self, facts: &Facts<'_>, refusal: Refusal) {
+        let host = facts.request.head.host.as_str();
+        let saw = match (refusal, facts.connection.server_name) {
+            (Refusal::Misdirected, Some(name)) => {
+                format!(
+                    "TLS was made for {}, and the request is for {host}",
+                    name.as_str()
+                )
+            }
+            (Refusal::SchemeMismatch, _) => "the target says https, and there is no TLS".to_owned(),
+            _ => format!("none has the host {host}"),
+        };
+        self.add("tunnel", saw);
+    }
+
+    /// What a good token allows.
+    fn rights(&mut self, token: &VerifiedToken, tunnel: &Tunnel, facts: &Facts<'_>) {
+        let owner = match (token.credential(), token.subject()) {
+            ("", "") => "without an owner's name".to_owned(),
+            ("", subject) => format!("of {subject}"),
+            (credential, _) => format!("of credential {credential}"),
+        };
+        self.add("token", format!("good, {owner}"));
+        let project = &tunnel.project;
+        if !token.owns_project(project) {
+            return self.add(
+                "project",
+                format!("{project} is not one that its owner reaches"),
+            );
+        }
+        self.add(
+            "project",
+            format!("{project} is one that its owner reaches"),
+        );
+        if !token.may(CONNECT_PERMISSION) {
+            return self.add("permission", format!("{CONNECT_PERMISSION} is missing"));
+        }
+        self.add("permission", format!("{CONNECT_PERMISSION} is there"));
+        let mut scratch = Vec::new();
+        let path = judge(facts.request.path(), &mut scratch, tunnel.semicolon_allowed);
+        let context = connect_context(tunnel, &path);
+        for (index, boundary) in token.boundaries().enumerate() {
+            for (place, answer) in boundary.leaves(&context) {
+                let number = index + 1;
+                let leaf = if place.is_empty() {
+                    "its one rule"
+                } else {
+                    &place
+                };
+                let answer = leaf_text(answer, tunnel, &text(path.decoded));
+                self.add("boundary", format!("{number}, {leaf}: {answer}"));
+            }
+        }
+    }
+}
+
+fn leaf_text(answer: LeafAnswer, tunnel: &Tunnel, path: &str) -> String {
+    match answer {
+        LeafAnswer::Allows => "allows".to_owned(),
+        LeafAnswer::OtherTarget => format!("is not for project {}", tunnel.project),
+        LeafAnswer::NoConnect => "allows no connect".to_owned(),
+        LeafAnswer::FiltersFail => format!("its filters do not match {}", tunnel.hostname),
+        LeafAnswer::PathFails => format!("allows other paths than {path}"),
+        LeafAnswer::PathAmbiguous => {
+            "has a rule for paths, which none with two readings meets".to_owned()
+        }
+    }
+}
+
+fn no_proof(why: Unauthenticated) -> &'static str {
+    match why {
+        Unauthenticated::NoToken => "none",
+        Unauthenticated::SeveralAuthorizations => "several fields where one may be",
+        Unauthenticated::SeveralQueryTokens => "several rstream.token",
+        Unauthenticated::SeveralProofs => "Rstream-Authorization and rstream.token at once",
+        Unauthenticated::TokenForEdge => {
+            "a token of the edge in Authorization, which is the application's here"
+        }
+        Unauthenticated::BearerMalformed => "a field that holds no bearer token",
+        Unauthenticated::QueryTokenMalformed => "rstream.token without a value that can be decoded",
+        Unauthenticated::Token(_) => "a token",
+    }
+}
+
+/// A token by its beginning, and what it says of itself.
+fn shortened(token: &[u8], now: Now) -> String {
+    const SHOWN: usize = 8;
+    let start = text(token.get(..SHOWN.min(token.len() / 2)).unwrap_or_default());
+    let mut shown = format!("{start}... ({} bytes)", token.len());
+    let said = std::str::from_utf8(token)
+        .ok()
+        .and_then(|token| inspect(token).ok());
+    let Some(said) = said.map(|said| said.json()) else {
+        return shown + ", which cannot be read";
+    };
+    for (part, name) in [
+        ("header", "alg"),
+        ("header", "kid"),
+        ("claims", "type"),
+        ("claims", "iss"),
+        ("claims", "sub"),
+        ("claims", "clientId"),
+        ("claims", "userId"),
+    ] {
+        if let Some(value) = said.get(part).and_then(|part| part.get(name)) {
+            shown.push_str(&format!(", {name} {value}"));
+        }
+    }
+    let seconds = |name: &str| said.get("claims")?.get(name)?.as_u64();
+    let now = now.unix_seconds();
+    match seconds("exp") {
+        Some(end) if end > now => shown.push_str(&format!(", ends in {} s", end - now)),
+        Some(end) => shown.push_str(&format!(", ended {} s ago", now - end)),
+        None => shown.push_str(", without an end"),
+    }
+    if let Some(begin) = seconds("nbf").filter(|begin| *begin > now) {
+        shown.push_str(&format!(", begins in {} s", begin - now));
+    }
+    shown
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
