@@ -799,6 +799,26 @@ fn credentials_say_what_proves_them_and_what_they_reach() {
 ! adit.toml:37:13: credential[5].resources: expected a boundary as JSON text or as a table, found 7
 ! adit.toml:42:1: credential[6].resources: dates and numbers that are not whole have no place here
 
+- [[project]]
++ [[credential]]
++ id = "a"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.params.path.regex = "^/api"
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.params.path.regex = "/api/"
++ [[credential]]
++ id = "c"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.params.path.regex = "^/api(/|$)"
++ [[project]]
+! warning: adit.toml:17:1: credential[1].resources: the pattern "^/api" allows "/apix" too: end it with (/|$) where whole segments are meant
+! warning: adit.toml:22:1: credential[2].resources: the pattern "/api/" matches anywhere in a text, "x/api/" too: begin it with ^
+
 - hs256_secret_file = "secret"
 + hs256_secret_file = "secret"
 + revocations_file = "revoked"

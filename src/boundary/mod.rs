@@ -11,6 +11,7 @@
 //!
 //! Tested in `tests.rs` (grammar and cases) and `model.rs` (against a naive evaluator).
 
+mod doubts;
 mod explain;
 mod filter;
 mod grammar;
@@ -21,6 +22,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use doubts::{Doubt, doubts};
 pub use explain::LeafAnswer;
 pub use grammar::parse;
 pub use properties::TunnelProperties;
@@ -232,6 +234,7 @@ pub fn fuzz_boundary(bytes: &[u8]) {
     let (Ok(boundary), Ok(turned)) = (boundary, turned) else {
         return;
     };
+    assert_eq!(doubts(&json).len(), doubts(&self::turned(&json)).len());
     let joined = ["AND", "OR"].map(|join| {
         let twice = Json::Array(vec![json.clone(), json.clone()]);
         parse(&Json::Object(vec![(join.to_owned(), twice)]))

@@ -9,7 +9,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{bad_configuration, failed, say};
+use crate::boundary::{self, Doubt};
 use crate::config;
+use crate::json;
 use crate::runtime::clock::Clock;
 use crate::token::{
     MintError, MintFamily, MintRequest, P521PrivateKey, TokenError, inspect, mint_es512,
@@ -190,6 +192,9 @@ fn mint(arguments: &MintArguments) -> ExitCode {
     };
     match minted {
         Ok(token) => {
+            for doubt in request.boundary.as_ref().map(doubts).unwrap_or_default() {
+                eprintln!("warning: {doubt}");
+            }
             if arguments.kind == Type::Pat {
                 eprintln!("token_sha256 = \"{}\"", sha256_hex(token.as_bytes()));
             }
@@ -197,6 +202,12 @@ fn mint(arguments: &MintArguments) -> ExitCode {
         }
         Err(error) => bad_configuration(format_args!("adit: no token made: {error}")),
     }
+}
+
+fn doubts(boundary: &serde_json::Value) -> Vec<Doubt> {
+    json::parse(boundary.to_string().as_bytes())
+        .map(|boundary| boundary::doubts(&boundary))
+        .unwrap_or_default()
 }
 
 /// Signs with what the token's type is signed with; fails where that cannot be read.

@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::field::{At, Field};
+use super::problem::Findings;
 use super::reader::Reader;
 use super::written::{Entry, Node, Value};
 use crate::boundary;
 use crate::json::{self, Json};
 
-/// The boundary in `resources`, checked. Equal ones are one.
+/// The boundary in `resources`, checked; patterns that likely mean something else are warned of. Equal ones are one.
 pub(super) fn boundary(
     table: &Reader<'_>,
     known: &mut HashMap<String, Arc<Json>>,
 ) -> Field<Arc<Json>> {
     table
         .look_up("resources")
-        .then(|at| match checked(at, known) {
+        .then(|at| match checked(at, known, table.findings) {
             Ok(boundary) => Some(boundary),
             Err(message) => {
                 table.findings.error(&at.spot, message);
@@ -25,7 +26,11 @@ pub(super) fn boundary(
         })
 }
 
-fn checked(at: &At<&Entry>, known: &mut HashMap<String, Arc<Json>>) -> Result<Arc<Json>, String> {
+fn checked(
+    at: &At<&Entry>,
+    known: &mut HashMap<String, Arc<Json>>,
+    findings: &Findings,
+) -> Result<Arc<Json>, String> {
     let node = &at.value.node;
     let tree = match &node.value {
         Value::Text(text) => json::parse(text.as_bytes())
@@ -65,6 +70,9 @@ fn checked(at: &At<&Entry>, known: &mut HashMap<String, Arc<Json>>) -> Result<Ar
         return Ok(same.clone());
     }
     boundary::parse(&tunnels).map_err(|error| error.to_string())?;
+    for doubt in boundary::doubts(&tunnels) {
+        findings.warn(&at.spot, doubt.to_string());
+    }
     let tunnels = Arc::new(tunnels);
     known.insert(text, tunnels.clone());
     Ok(tunnels)

@@ -5,6 +5,7 @@
 //! bytes come in (percent-decoded once, S2), yes or no goes out. Whether a path may be judged at all is asked before:
 //! an ambiguous one meets no rule. Comparison is byte by byte; letter case counts.
 
+mod example;
 mod pattern;
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,24 @@ fn what_is_minted_is_what_is_shown() {
 }
 
 #[test]
+fn a_pattern_that_allows_more_than_it_seems_to_is_warned_of() {
+    let boundary = |pattern: &str| {
+        format!(
+            r#"{{"scopes":{{"tunnels":{{"connect":{{"params":{{"path":{{"regex":"{pattern}"}}}}}}}}}}}}"#
+        )
+    };
+    let minted = mint(&Folder::new(), &["--boundary", &boundary("^/in")]);
+    assert_eq!(minted.code, 0);
+    assert_eq!(
+        minted.err,
+        "warning: the pattern \"^/in\" allows \"/inx\" too: end it with (/|$) where whole segments are meant\n"
+    );
+    assert_eq!(inspect(minted.out.trim())["header"]["alg"], "HS256");
+    let minted = mint(&Folder::new(), &["--boundary", &boundary("^/in(/|$)")]);
+    assert_eq!((minted.code, minted.err.as_str()), (0, ""));
+}
+
+#[test]
 fn without_options_a_token_is_for_an_hour_and_for_all_the_edge_allows() {
     let claims = inspect(mint(&Folder::new(), &[]).out.trim())["claims"].clone();
     let claims = claims.as_object().unwrap();

@@ -17,7 +17,7 @@ use crate::limits::{
 /// of the text. A DFA looks at each byte once, so no text can make it slow.
 #[derive(Debug, Default)]
 pub struct Pattern {
-    dfa: OnceLock<dense::DFA<Vec<u32>>>,
+    pub(super) dfa: OnceLock<dense::DFA<Vec<u32>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
