@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use crate::authn::Identity;
-use crate::boundary::{Connect, ConnectContext};
-use crate::token::{CONNECT_PERMISSION, VerifiedToken};
+use crate::boundary::{Boundary, Connect, ConnectContext};
+use crate::token::{Bounds, CONNECT_PERMISSION, VerifiedToken};
 
 /// Leave to forward one request to the tunnel it was judged for. It cannot be cloned: one permit, one forwarding.
 #[derive(Debug)]
@@ -85,21 +85,39 @@ pub fn token(
     withholds_authorization: bool,
     context: &ConnectContext<'_>,
 ) -> Result<Permit, Forbidden> {
-    if !token.owns_project(context.project) {
+    let owns = token.owns_project(context.project);
+    let may = token.may(CONNECT_PERMISSION);
+    covers(owns, may, token.boundaries(), context)?;
+    Ok(Permit {
+        tunnel,
+        identity: Identity::Token(token.clone()),
+        withholds_authorization,
+    })
+}
+
+/// Whether a token of this owner may pass that narrows nothing itself; others pass no further. Earns no permit.
+pub fn owner(bounds: &Bounds, context: &ConnectContext<'_>) -> Result<(), Forbidden> {
+    let owns = bounds.owns_project(context.project);
+    let may = bounds.may(CONNECT_PERMISSION);
+    covers(owns, may, bounds.boundary.as_deref().into_iter(), context)
+}
+
+/// The first that fails says why; of several boundaries the strictest.
+fn covers<'b>(
+    owns_project: bool,
+    may_connect: bool,
+    boundaries: impl Iterator<Item = &'b Boundary>,
+    context: &ConnectContext<'_>,
+) -> Result<(), Forbidden> {
+    if !owns_project {
         return Err(Forbidden::ProjectNotOwned);
     }
-    if !token.may(CONNECT_PERMISSION) {
+    if !may_connect {
         return Err(Forbidden::PermissionMissing);
     }
-    // The strictest says why.
-    let boundaries = token.boundaries();
     let connect = boundaries.map(|boundary| boundary.connect(context)).max();
     match connect.unwrap_or(Connect::Allowed) {
-        Connect::Allowed => Ok(Permit {
-            tunnel,
-            identity: Identity::Token(token.clone()),
-            withholds_authorization,
-        }),
+        Connect::Allowed => Ok(()),
         Connect::OutsideBoundary => Err(Forbidden::OutsideBoundary),
         Connect::PathOutsideBoundary => Err(Forbidden::PathOutsideBoundary),
         Connect::PathAmbiguous => Err(Forbidden::PathAmbiguous),
@@ -111,7 +129,7 @@ mod tests {
     use super::*;
     use crate::boundary::TunnelProperties;
     use crate::http::path::judge;
-    use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256, verify};
+    use crate::token::{MintRequest, TokenKeys, mint_hs256, verify};
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 

@@ -110,21 +110,25 @@ fn request(arguments: &ExplainArguments) -> Result<(Vec<u8>, Scheme), String> {
         return Ok((bytes, scheme));
     }
     let url = arguments.url.as_deref().unwrap_or_default();
+    request_of(url, &arguments.method, &arguments.header)
+        .ok_or_else(|| "adit: --url needs https:// or http:// and a host".to_owned())
+}
+
+/// The request for a URL, with these field lines; `None`: it has neither https nor http.
+pub(super) fn request_of(url: &str, method: &str, fields: &[String]) -> Option<(Vec<u8>, Scheme)> {
     let (scheme, rest) = [("https://", Scheme::Https), ("http://", Scheme::Http)]
         .into_iter()
-        .find_map(|(prefix, scheme)| Some((scheme, url.strip_prefix(prefix)?)))
-        .ok_or("adit: --url needs https:// or http:// and a host")?;
+        .find_map(|(prefix, scheme)| Some((scheme, url.strip_prefix(prefix)?)))?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, target) = rest.split_at(end);
     let slash = if target.starts_with('/') { "" } else { "/" };
-    let method = &arguments.method;
     let mut text = format!("{method} {slash}{target} HTTP/1.1\r\nHost: {host}\r\n");
-    for field in &arguments.header {
+    for field in fields {
         text.push_str(field);
         text.push_str("\r\n");
     }
     text.push_str("\r\n");
-    Ok((text.into_bytes(), scheme))
+    Some((text.into_bytes(), scheme))
 }
 
 /// Whether a listener answers requests that come so.

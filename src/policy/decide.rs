@@ -224,7 +224,7 @@ pub(super) fn connect_context<'a>(
 
 /// S1.4: paths that belong to the edge on every tunnel and never reach an upstream, in every spelling that decodes to
 /// them.
-fn is_edge_path(decoded: &[u8]) -> bool {
+pub(super) fn is_edge_path(decoded: &[u8]) -> bool {
     const OWNED: [&[u8]; 2] = [b"/.well-known/rstream", b"/.well-known/acme-challenge"];
     OWNED.iter().any(|owned| {
         decoded

@@ -9,6 +9,7 @@ mod budget;
 pub mod client_address;
 mod decide;
 pub mod explain;
+pub mod reach;
 pub mod refusal;
 
 use std::net::IpAddr;

@@ -93,6 +93,12 @@ impl Credentials {
         all
     }
 
+    /// All that nobody has taken back, in no order.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Credential> {
+        let all = self.by_id.values().map(AsRef::as_ref);
+        all.filter(|credential: &&Credential| credential.live)
+    }
+
     /// The live record of a personal access token; `None`: there is no record.
     pub(super) fn pat(&self, hash: &[u8; 32]) -> Option<Result<&Credential, TokenError>> {
         self.pats.get(hash).map(|credential| live(credential))

@@ -23,6 +23,7 @@ mod form;
 mod inspect;
 mod issuer;
 mod key;
+mod keys;
 mod mint;
 mod p521_key;
 #[cfg(test)]
@@ -35,9 +36,10 @@ pub use form::{TokenForm, form};
 pub use inspect::{Inspection, inspect};
 pub use issuer::Issuer;
 pub use key::{Algorithm, KeyError, KeySet, VerifyingKey};
+pub use keys::{Owner, TokenKeys};
 pub use mint::{MintError, MintFamily, MintRequest, mint_es512, mint_hs256};
 pub use p521_key::{P521Key, P521PrivateKey};
-pub use verify::{TokenKeys, VerifiedToken, fuzz_token, is_expensive, sha256_hex, verify};
+pub use verify::{VerifiedToken, fuzz_token, is_expensive, sha256_hex, verify};
 
 use crate::boundary::BoundaryError;
 use crate::http::path_boundary::PatternError;

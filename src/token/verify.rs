@@ -1,73 +1,23 @@
 //! Verification, in the order of rstream 3.3.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ring::{digest, hmac};
 
 use super::TokenError;
-use super::bounds::{Bounds, Credential, Credentials};
+use super::bounds::{Bounds, Credential};
 use super::claims::{Algorithm, Claims, Family, client_id, is_ours, issuer};
 use super::compact::Compact;
 use super::issuer::Issuer;
+use super::keys::TokenKeys;
 use crate::boundary::{self, Boundary};
 use crate::json::Json;
-use crate::limits::{HS256_SECRET_BYTES_MIN, SUBJECT_BYTES_MAX};
+use crate::limits::SUBJECT_BYTES_MAX;
 
 /// How far ahead of our clock a token may have been issued, in seconds.
 const ISSUED_AHEAD_MAX: u64 = 300;
 
-/// What tokens are verified with: made once per configuration, then only read.
-#[derive(Debug)]
-pub struct TokenKeys {
-    /// `None` where the secret was too short to prove anything: then nothing verifies.
-    hs256: Option<hmac::Key>,
-    ce: Option<Arc<Bounds>>,
-    engine: String,
-    credentials: Credentials,
-    /// By the exact `iss` of their tokens.
-    issuers: HashMap<Box<str>, Issuer>,
-    /// A personal access token without a record is nobody's; else it counts as a token without `type`.
-    require_stored_pat: bool,
-}
-
 impl TokenKeys {
-    /// The deployment secret, the bound of CE tokens (`None`: they are refused) and the base host of this edge, which a
-    /// token may name in `metadata.engine`. No credential is stored.
-    pub fn new(hs256_secret: &[u8], ce: Option<Bounds>, engine_host: &str) -> Self {
-        TokenKeys {
-            hs256: (hs256_secret.len() >= HS256_SECRET_BYTES_MIN)
-                .then(|| hmac::Key::new(hmac::HMAC_SHA256, hs256_secret)),
-            ce: ce.map(Arc::new),
-            engine: normal_engine(engine_host),
-            credentials: Credentials::default(),
-            issuers: HashMap::new(),
-            require_stored_pat: true,
-        }
-    }
-
-    /// The same with stored credentials.
-    pub fn with_credentials(self, credentials: Credentials, require_stored_pat: bool) -> Self {
-        TokenKeys {
-            credentials,
-            require_stored_pat,
-            ..self
-        }
-    }
-
-    /// The same with other issuers, by their `iss`.
-    pub fn with_issuers(self, issuers: impl IntoIterator<Item = (Box<str>, Issuer)>) -> Self {
-        TokenKeys {
-            issuers: issuers.into_iter().collect(),
-            ..self
-        }
-    }
-
-    /// Whether tokens of this issuer count here.
-    pub fn knows_issuer(&self, issuer: &str) -> bool {
-        self.issuers.contains_key(issuer)
-    }
-
     /// Checks the signature with the one kind of key that the token's family has (S4.5).
     fn check_signature(
         &self,
@@ -356,7 +306,7 @@ fn effective(bounds: &Bounds, claim: &[&str]) -> Box<[Box<str>]> {
 }
 
 /// Lower case, without the default port.
-fn normal_engine(host: &str) -> String {
+pub(super) fn normal_engine(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(":443").unwrap_or(&host).to_owned()
 }

@@ -112,3 +112,68 @@ fn the_shipped_files_are_good_once_their_files_are_there() {
         );
     }
 }
+
+/// Each is reached by one and not by the other.
+#[test]
+fn it_says_whose_tokens_can_reach_a_place() {
+    let credentials = r#"
+[[credential]]
+id = "in-only"
+kind = "user"
+projects = ["proj-1"]
+resources.tunnels.scopes.tunnels.connect.params.path.regex = "^/in(/|$)"
+[[credential]]
+id = "out-only"
+kind = "user"
+projects = ["proj-1"]
+resources.tunnels.scopes.tunnels.connect.params.path.regex = "^/out(/|$)"
+[[credential]]
+id = "gone"
+kind = "user"
+projects = ["proj-1"]
+revoked = true
+[[credential]]
+id = "looks"
+kind = "user"
+projects = ["proj-1"]
+permissions = ["tunnels.resources.read-only"]
+"#;
+    let folder = Folder::serving(upstream(), credentials);
+    let who = |url: &str| check(&folder, &["--who-can-reach", url]).out;
+    let ce = "tokens without a credential, by [tokens.ce]\n";
+    for (path, others) in [
+        ("/in/a?b", "credential in-only\n"),
+        ("/out", "credential out-only\n"),
+        ("/outer", ""),
+        ("/in/../out", ""),
+    ] {
+        let url = format!("https://app.t.edge.example:8443{path}");
+        assert_eq!(who(&url), format!("{ce}{others}"), "{path}");
+    }
+    for nobodys in [
+        "https://edge.example/",
+        "https://app.t.edge.example/.well-known/rstream/x",
+    ] {
+        assert_eq!(who(nobodys), "nobody\n");
+    }
+    let asked = [
+        "--json",
+        "--who-can-reach",
+        "https://app.t.edge.example/out",
+    ];
+    let said: Value = serde_json::from_str(&check(&folder, &asked).out).unwrap();
+    assert_eq!(
+        said,
+        serde_json::json!({ "who": [ce.trim(), "credential out-only"] })
+    );
+    for (url, problem) in [
+        ("app", "needs https:// or http://"),
+        ("https://a b/", "is refused: host_malformed"),
+    ] {
+        let finished = check(&folder, &["--who-can-reach", url]);
+        assert_eq!((finished.code, finished.out.as_str()), (2, ""));
+        assert!(finished.err.contains(problem), "{}", finished.err);
+    }
+    folder.configure(&serving(upstream(), "").replace("token_auth = true", "public = true"));
+    assert_eq!(who("https://app.t.edge.example/"), "everybody\n");
+}
