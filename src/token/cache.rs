@@ -6,8 +6,12 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
-use super::{TokenError, TokenKeys, VerifiedToken, verify};
+use super::verify::{Proven, prove, sha256};
+use super::{TokenError, TokenKeys, VerifiedToken};
 use crate::limits::TOKEN_CACHE_BYTES_MAX;
+
+/// Tokens of one core that are remembered for their patterns.
+const UNCOMPILABLE_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// Map and list space of one entry beside its token and what was verified, about.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
@@ -22,6 +26,15 @@ pub struct TokenCache {
     bytes_max: usize,
     hits: u64,
     misses: u64,
+    uncompilable: Uncompilable,
+}
+
+/// Tokens whose patterns could not be compiled, by their SHA-256, and why: whoever may sign tokens must not stall a core
+/// with the same one again and again (S9). All else about such a token is judged anew each time.
+#[derive(Debug)]
+struct Uncompilable {
+    tokens: LruCache<[u8; 32], TokenError>,
+    spared: u64,
 }
 
 /// A hash of a token's end, keyed per process. The end is the signature, which differs where anything differs; only
@@ -69,6 +82,10 @@ impl TokenCache {
             bytes_max,
             hits: 0,
             misses: 0,
+            uncompilable: Uncompilable {
+                tokens: LruCache::new(UNCOMPILABLE_MAX),
+                spared: 0,
+            },
         }
     }
 
@@ -102,7 +119,7 @@ impl TokenCache {
         })
     }
 
-    /// Verifies a token that is not remembered. Failures are not remembered either.
+    /// Verifies a token that is not remembered. Of failures, only those of patterns are.
     pub fn verify_anew(
         &mut self,
         token: &[u8],
@@ -110,14 +127,21 @@ impl TokenCache {
         now_unix: u64,
     ) -> Result<Rc<VerifiedToken>, TokenError> {
         self.misses += 1;
-        let verified = Rc::new(verify(token, keys, now_unix)?);
+        let proven = prove(token, keys, now_unix)?;
+        let verified = Rc::new(self.uncompilable.compile(token, proven)?);
         self.insert(token, Rc::clone(&verified));
         Ok(verified)
     }
 
+    /// Forgets what the keys have proved; that a pattern cannot be compiled depends on none of them.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;
+    }
+
+    /// How often patterns were known that cannot be compiled.
+    pub fn spared(&self) -> u64 {
+        self.uncompilable.spared
     }
 
     pub fn len(&self) -> usize {
@@ -160,6 +184,22 @@ impl TokenCache {
         if let Some(dropped) = self.entries.pop(token) {
             self.bytes -= entry_bytes(token, &dropped);
         }
+    }
+}
+
+impl Uncompilable {
+    fn compile(&mut self, token: &[u8], proven: Proven) -> Result<VerifiedToken, TokenError> {
+        if !self.tokens.is_empty()
+            && let Some(error) = self.tokens.get(&sha256(token))
+        {
+            self.spared += 1;
+            return Err(*error);
+        }
+        let compiled = proven.compile();
+        if let Err(error @ TokenError::PatternTooLarge) = compiled {
+            self.tokens.put(sha256(token), error);
+        }
+        compiled
     }
 }
 

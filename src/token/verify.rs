@@ -90,7 +90,7 @@ impl TokenKeys {
         members: &[(String, Json)],
         issuer: &Issuer,
         now_unix: u64,
-    ) -> Result<VerifiedToken, TokenError> {
+    ) -> Result<Proven, TokenError> {
         let header = header.as_object().ok_or(TokenError::BadHeader)?;
         issuer.check_signature(header, compact.signed, &compact.signature()?)?;
         let claims = issuer.claims(members, now_unix)?;
@@ -100,13 +100,17 @@ impl TokenKeys {
         if credentials.revokes_tokens() && credentials.is_revoked(&sha256(token)) {
             return Err(TokenError::Revoked);
         }
-        Ok(VerifiedToken {
+        let token = VerifiedToken {
             dates,
             subject: printable(claims.subject.unwrap_or_default()),
             permissions: None,
             bounds: issuer.bounds.clone(),
             source: None,
-            boundary: claims.boundary.map(boundary::parse).transpose()?,
+            boundary: None,
+        };
+        Ok(Proven {
+            token,
+            boundary: claims.boundary.cloned(),
         })
     }
 
@@ -137,8 +141,30 @@ struct Owner {
     source: Option<Arc<Bounds>>,
 }
 
+/// A token that counts, if its boundary can be compiled: that comes last, because it is the dearest part by far.
+pub(super) struct Proven {
+    token: VerifiedToken,
+    boundary: Option<Json>,
+}
+
+impl Proven {
+    /// What comes of the boundary depends on nothing but the token's bytes.
+    pub(super) fn compile(self) -> Result<VerifiedToken, TokenError> {
+        let boundary = self.boundary.as_ref().map(boundary::parse).transpose()?;
+        Ok(VerifiedToken {
+            boundary,
+            ..self.token
+        })
+    }
+}
+
 /// Proves a token or says why it does not count.
 pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedToken, TokenError> {
+    prove(token, keys, now_unix)?.compile()
+}
+
+/// All of [`verify`] but compiling.
+pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Proven, TokenError> {
     let compact = Compact::split(token)?;
     let header = compact.header()?;
     let payload = compact.payload()?;
@@ -164,15 +190,17 @@ pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedT
     {
         return Err(TokenError::OtherEngine);
     }
-    // Last, because patterns are the dearest part.
-    let boundary = claims.boundary.map(boundary::parse).transpose()?;
-    Ok(VerifiedToken {
+    let token = VerifiedToken {
         dates,
         subject: printable(claims.subject.unwrap_or_default()),
         permissions: claims.permissions.map(|list| effective(&bounds, &list)),
         bounds,
         source,
-        boundary,
+        boundary: None,
+    };
+    Ok(Proven {
+        token,
+        boundary: claims.boundary.cloned(),
     })
 }
 
@@ -193,7 +221,7 @@ pub fn sha256_hex(token: &[u8]) -> String {
     digits.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, bytes);
     digest.as_ref().try_into().unwrap_or_default()
 }

@@ -30,6 +30,31 @@ fn failures_are_not_remembered() {
     assert!(cache.verify(early.as_bytes(), &keys, NOW + 1).is_ok());
 }
 
+/// One such token costs its compilation once, also over a reload; its time is asked each time, and its twin passes.
+#[test]
+fn patterns_that_cannot_be_compiled_are_tried_once() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    let with = |pattern: &str| {
+        sign(format!(
+            r#"{{"exp":{},"resources":{{"tunnels":{{"scopes":{{"tunnels":{{"connect":{{"params":{{"path":{{"regex":"{pattern}"}}}}}}}}}}}}}}}}"#,
+            NOW + 10
+        ))
+    };
+    let (hostile, twin) = (with("[ab]*a[ab]{15}"), with("[ab]*a[ab]{3}"));
+    let mut asked = |token: &str, at| {
+        let verdict = cache.verify(token.as_bytes(), &keys, at).err();
+        assert_eq!(verdict, verify(token.as_bytes(), &keys, at).err());
+        cache.clear();
+        (verdict, cache.spared())
+    };
+    let too_large = Some(TokenError::PatternTooLarge);
+    assert_eq!(asked(&hostile, NOW), (too_large, 0));
+    assert_eq!(asked(&hostile, NOW), (too_large, 1));
+    assert_eq!(asked(&twin, NOW), (None, 1));
+    assert_eq!(asked(&hostile, NOW + 10), (Some(TokenError::Expired), 1));
+    assert_eq!(asked(&hostile, NOW + 9), (too_large, 2));
+}
+
 /// With the same keys and time it answers as verifying anew does.
 #[test]
 fn the_cache_changes_no_verdict() {
