@@ -11,6 +11,7 @@
 //!
 //! Tested in `tests.rs` (grammar and cases) and `model.rs` (against a naive evaluator).
 
+mod action;
 mod doubts;
 mod explain;
 mod filter;
@@ -22,6 +23,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use action::as_if_connecting;
 pub use doubts::{Doubt, doubts};
 pub use explain::LeafAnswer;
 pub use grammar::parse;

@@ -13,6 +13,12 @@ use crate::boundary::{self, BoundaryError};
 use crate::json::{self, JsonError};
 use crate::limits::{HS256_SECRET_BYTES_MIN, JSON_INTEGER_MAX, TOKEN_BYTES_MAX};
 
+/// What agents of later versions need, and what a boundary calls it.
+const OTHER_PERMISSIONS: [(&str, &str); 2] = [
+    ("tunnels.tunnels.create-delete", "create"),
+    ("tunnels.resources.read-only", "list"),
+];
+
 /// What a new token shall say. Dates are seconds since the Unix epoch.
 #[derive(Clone, Debug, Default)]
 pub struct MintRequest {
@@ -50,8 +56,11 @@ pub enum MintError {
     LivesTooLong,
     BadJson(JsonError),
     BadBoundary(BoundaryError),
-    /// Connecting is among the permissions and the boundary lets connect nowhere.
-    ConnectNowhere,
+    /// This is among the permissions and the boundary allows it nowhere.
+    Nowhere {
+        permission: &'static str,
+        action: &'static str,
+    },
     /// The edge would not read it.
     TooLong,
 }
@@ -155,13 +164,21 @@ impl MintRequest {
             return Ok(());
         };
         let tree = json::parse(boundary.to_string().as_bytes()).map_err(MintError::BadJson)?;
-        let boundary = boundary::parse(&tree).map_err(MintError::BadBoundary)?;
-        let connects = self
-            .permissions
-            .as_ref()
-            .is_none_or(|list| list.iter().any(|one| one == CONNECT_PERMISSION));
-        if connects && !boundary.allows_connect_somewhere() {
-            return Err(MintError::ConnectNowhere);
+        let connects = boundary::parse(&tree).map_err(MintError::BadBoundary)?;
+        let asks_for = |permission| {
+            let mut asked = self.permissions.iter().flatten();
+            asked.any(|one| one == permission)
+        };
+        let (permission, action) = (CONNECT_PERMISSION, "connect");
+        let connecting = self.permissions.is_none() || asks_for(permission);
+        if connecting && !connects.allows_connect_somewhere() {
+            return Err(MintError::Nowhere { permission, action });
+        }
+        for (permission, action) in OTHER_PERMISSIONS {
+            let acts = boundary::as_if_connecting(&tree, action).map_err(MintError::BadBoundary)?;
+            if asks_for(permission) && !acts.allows_connect_somewhere() {
+                return Err(MintError::Nowhere { permission, action });
+            }
         }
         Ok(())
     }
@@ -183,9 +200,9 @@ impl fmt::Display for MintError {
             MintError::BadDates => f.write_str("the dates leave no moment to use the token"),
             MintError::BadJson(error) => write!(f, "boundary: {error}"),
             MintError::BadBoundary(error) => write!(f, "boundary: {error}"),
-            MintError::ConnectNowhere => write!(
+            MintError::Nowhere { permission, action } => write!(
                 f,
-                "boundary: it lets connect nowhere, although {CONNECT_PERMISSION} is asked for"
+                "boundary: it lets {action} nowhere, although {permission} is asked for"
             ),
             MintError::TooLong => write!(f, "the token is longer than {TOKEN_BYTES_MAX} bytes"),
         }

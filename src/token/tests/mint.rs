@@ -49,7 +49,25 @@ fn boundaries_and_permissions_must_agree() {
         mint_hs256(SECRET, &request).err()
     };
     let list_only = json!({"scopes": {"tunnels": {"list": true}}});
-    let nowhere = Some(MintError::ConnectNowhere);
+    let nowhere = |permission, action| Some(MintError::Nowhere { permission, action });
+    let lists = |boundary| mint(Some(&["tunnels.resources.read-only"]), boundary);
+    let creates = |boundary| mint(Some(&["tunnels.tunnels.create-delete"]), boundary);
+    let both = json!({"OR": [
+        {"projects": ["p1"], "scopes": {"tunnels": {"create": {"filters": {"name": "web"}}, "list": false}}},
+        {"AND": [{"projects": ["p1"]}, {"projects": ["p2"], "scopes": {"tunnels": {"list": true}}}]},
+    ]});
+    assert_eq!(creates(both.clone()), None);
+    assert_eq!(lists(both), nowhere("tunnels.resources.read-only", "list"));
+    let everything = json!({"projects": ["p1"]});
+    assert_eq!(
+        (lists(everything.clone()), creates(everything)),
+        (None, None)
+    );
+    assert_eq!(
+        creates(list_only.clone()),
+        nowhere("tunnels.tunnels.create-delete", "create")
+    );
+    let nowhere = nowhere(CONNECT_PERMISSION, "connect");
     assert_eq!(mint(None, list_only.clone()), nowhere);
     assert_eq!(
         mint(Some(&[CONNECT_PERMISSION]), list_only.clone()),
