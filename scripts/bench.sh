@@ -187,7 +187,7 @@ if [ "$idle" != 0 ]; then
 fi
 contestants=("${ours[@]}" haproxy haproxy-plain nginx)
 guards=("${ours[@]}" haproxy)
-boundary='{"projects":["proj-1"],"scopes":{"tunnels":{"connect":{"params":{"path":{"regex":"^/api"}}}}}}'
+boundary='{"projects":["proj-1"],"scopes":{"tunnels":{"connect":{"params":{"path":{"regex":"^/api/"}}}}}}'
 
 names=(origin "${contestants[@]}")
 read -ra ports <<<"$(free_ports ${#names[@]})"
