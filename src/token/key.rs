@@ -15,11 +15,15 @@ use x509_parser::oid_registry::{
     OID_SIG_ED25519,
 };
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::p521_key::P521Key;
 use crate::json::{self, Json};
 use crate::limits::{HS256_SECRET_BYTES_MIN, ISSUER_KEYS_MAX};
+
+/// Bytes of an Ed25519 key (RFC 8032 5.1.5).
+const ED25519_PUBLIC_KEY_LEN: usize = 32;
 
 /// How a token of another issuer may be signed (RFC 7518 3.1, RFC 8037 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +66,7 @@ pub struct VerifyingKey {
 #[derive(Clone)]
 enum Material {
     Secret(hmac::Key),
-    /// A point or an RSAPublicKey, as ring takes it.
+    /// A point, as ring takes it.
     Ring(&'static dyn VerificationAlgorithm, Box<[u8]>),
     /// Modulus and exponent.
     Rsa(&'static RsaParameters, Box<[u8]>, Box<[u8]>),
@@ -78,6 +82,8 @@ pub enum KeyError {
     NotAllowed,
     /// An RSA key that would be good for two of them: which, the sender would choose.
     TwoAlgorithms,
+    /// An RSA key that is too short to be safe, or longer than can be checked.
+    BadSize,
 }
 
 impl fmt::Display for KeyError {
@@ -85,6 +91,7 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             KeyError::Unknown => "no key of RSA, P-256, P-384, P-521 or Ed25519",
             KeyError::NotAllowed => "a key that none of the algorithms is for",
+            KeyError::BadSize => "an RSA key needs 2048 to 8192 bits",
             KeyError::TwoAlgorithms => {
                 "an RSA key for RS256 and PS256 alike: leave one of them, or give `alg` in a key set"
             }
@@ -110,13 +117,15 @@ impl VerifyingKey {
         let kind = &spki.algorithm.algorithm;
         let bytes: Box<[u8]> = spki.subject_public_key.data.as_ref().into();
         if *kind == OID_PKCS1_RSAENCRYPTION {
-            let algorithm = rsa_algorithm(None, allowed)?;
-            let material = Material::Ring(rsa_parameters(algorithm), bytes);
-            return VerifyingKey::allowed(algorithm, material, allowed);
+            return match spki.parsed() {
+                Ok(PublicKey::RSA(key)) => {
+                    VerifyingKey::rsa(key.modulus, key.exponent, None, allowed)
+                }
+                _ => Err(KeyError::Unknown),
+            };
         }
         if *kind == OID_SIG_ED25519 {
-            let material = Material::Ring(&ED25519, bytes);
-            return VerifyingKey::allowed(Algorithm::EdDsa, material, allowed);
+            return VerifyingKey::ed25519(bytes, allowed);
         }
         let curve = spki.algorithm.parameters.as_ref();
         let curve = curve.and_then(|parameters| parameters.as_oid().ok());
@@ -146,18 +155,8 @@ impl VerifyingKey {
             ),
         };
         let key = match (text("kty"), text("crv")) {
-            (Some("RSA"), _) => {
-                let algorithm = rsa_algorithm(stated, allowed)?;
-                let (n, e) = (number("n")?.into(), number("e")?.into());
-                VerifyingKey {
-                    algorithm,
-                    material: Material::Rsa(rsa_parameters(algorithm), n, e),
-                }
-            }
-            (Some("OKP"), Some("Ed25519")) => VerifyingKey {
-                algorithm: Algorithm::EdDsa,
-                material: Material::Ring(&ED25519, number("x")?.into()),
-            },
+            (Some("RSA"), _) => VerifyingKey::rsa(&number("n")?, &number("e")?, stated, allowed)?,
+            (Some("OKP"), Some("Ed25519")) => VerifyingKey::ed25519(number("x")?.into(), allowed)?,
             (Some("EC"), Some(curve)) => {
                 let point = [&[4][..], &number("x")?, &number("y")?].concat();
                 match curve {
@@ -178,6 +177,34 @@ impl VerifyingKey {
             return Err(KeyError::NotAllowed);
         }
         VerifyingKey::allowed(key.algorithm, key.material, allowed)
+    }
+
+    /// A modulus of 2048 to 8192 bits, which is what `ring` takes; zeros before either number are dropped.
+    fn rsa(
+        modulus: &[u8],
+        exponent: &[u8],
+        stated: Option<Algorithm>,
+        allowed: &[Algorithm],
+    ) -> Result<Self, KeyError> {
+        let [n, e] = [modulus, exponent].map(|number| {
+            let zeros = number.iter().take_while(|byte| **byte == 0).count();
+            number.get(zeros..).unwrap_or_default()
+        });
+        let unused = n.first().map_or(0, |first| first.leading_zeros() as usize);
+        let algorithm = rsa_algorithm(stated, allowed)?;
+        if !(2048..=8192).contains(&(n.len() * 8 - unused)) {
+            return Err(KeyError::BadSize);
+        }
+        let material = Material::Rsa(rsa_parameters(algorithm), n.into(), e.into());
+        VerifyingKey::allowed(algorithm, material, allowed)
+    }
+
+    fn ed25519(bytes: Box<[u8]>, allowed: &[Algorithm]) -> Result<Self, KeyError> {
+        if bytes.len() != ED25519_PUBLIC_KEY_LEN {
+            return Err(KeyError::Unknown);
+        }
+        let material = Material::Ring(&ED25519, bytes);
+        VerifyingKey::allowed(Algorithm::EdDsa, material, allowed)
     }
 
     fn point(

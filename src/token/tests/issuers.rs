@@ -320,6 +320,23 @@ fn keys_are_for_what_the_issuer_may_use() {
     assert_eq!(from_spki(&both), Err(KeyError::TwoAlgorithms));
     assert_eq!(from_spki(&both[1..]), Ok(Algorithm::Ps256));
     assert_eq!(from_spki(&[Algorithm::Es256]), Err(KeyError::NotAllowed));
+    let short = hex(
+        "30819f300d06092a864886f70d010101050003818d0030818902818100b3336b290b68e248034f663e4e4c910b6c9a90be5b419fda58083780c11b756bbdd6281de9e692ee725a6160969222d2baeeecf081a87ce3fcf4af0cf5cd14759879e148b8c0594df0fd2967b36e778aae4b5e13603ce0ec4046e20b689549b378ddbe485b6194f938bd5f896e034da21df81ed675d06a1ef79b1899f795b7090203010001",
+    );
+    let short = VerifyingKey::from_spki(&short, &both[1..]).err();
+    assert_eq!(short, Some(KeyError::BadSize), "1024 bits");
+    for jwk in [
+        format!(r#""kty":"RSA","e":"AQAB","n":"{}""#, encode([255; 255])),
+        format!(
+            r#""kty":"RSA","e":"AQAB","n":"{}""#,
+            encode([[0; 1], [127; 1]].concat())
+        ),
+        format!(r#""kty":"OKP","crv":"Ed25519","x":"{}""#, encode([1; 31])),
+    ] {
+        let allowed = [Algorithm::Ps256, Algorithm::EdDsa];
+        let set = KeySet::parse(format!(r#"{{"keys":[{{{jwk}}}]}}"#).as_bytes(), &allowed);
+        assert!(set.unwrap().is_empty(), "{jwk}");
+    }
     let stated = format!(r#"{{"keys":[{{{},"alg":"PS256"}}]}}"#, signer.jwk);
     let set = KeySet::parse(stated.as_bytes(), &both).unwrap();
     assert!(set.find(Algorithm::Ps256, None).is_some());
