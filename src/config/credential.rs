@@ -13,10 +13,10 @@ use rustls::pki_types::pem::PemObject;
 use super::field::{At, Field};
 use super::files::{self, Purpose};
 use super::problem::Place;
-use super::project;
+use super::project::{self, ProjectIds};
 use super::reader::Reader;
 use super::resources;
-use super::settings::{Credential, CredentialKind, Project};
+use super::settings::{Credential, CredentialKind};
 use super::written::quoted;
 use crate::clock::date_time;
 use crate::json::Json;
@@ -50,7 +50,7 @@ struct Taken {
 /// Every `[[credential]]`. `projects` is `None` if they are not known.
 pub(super) fn credentials(
     root: &Reader<'_>,
-    projects: Option<&[Project]>,
+    projects: Option<&ProjectIds<'_>>,
 ) -> Option<Vec<Credential>> {
     let tables = root.tables("credential", KNOWN)?;
     let mut taken = Taken::default();
@@ -71,7 +71,7 @@ enum Kind {
 
 fn credential(
     table: &Reader<'_>,
-    projects: Option<&[Project]>,
+    projects: Option<&ProjectIds<'_>>,
     taken: &mut Taken,
 ) -> Option<Credential> {
     let findings = table.findings;
@@ -228,7 +228,7 @@ fn read_public_key(table: &Reader<'_>, at: &At<PathBuf>) -> Option<P521Key> {
 pub(super) fn some_projects(
     table: &Reader<'_>,
     at: &At<Vec<At<String>>>,
-    projects: Option<&[Project]>,
+    projects: Option<&ProjectIds<'_>>,
 ) -> Option<Vec<String>> {
     if at.value.is_empty() {
         let message =

@@ -14,9 +14,10 @@ use super::credential_file;
 use super::field::{At, Field};
 use super::files::{self, Contents, Purpose};
 use super::problem::Place;
+use super::project::ProjectIds;
 use super::reader::Reader;
 use super::resources;
-use super::settings::{Issuer, Project, Tokens};
+use super::settings::{Issuer, Tokens};
 use super::units;
 use super::written::quoted;
 use crate::limits::{HS256_SECRET_BYTES_MIN, KEY_SET_BYTES_MAX};
@@ -44,7 +45,7 @@ const MAX_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// What issuers are checked against. `None`: not known.
 pub(super) struct Context<'a> {
-    pub(super) projects: Option<&'a [Project]>,
+    pub(super) projects: Option<&'a ProjectIds<'a>>,
     pub(super) tokens: Option<&'a Tokens>,
 }
 

@@ -55,6 +55,7 @@ pub use upstream::lookup;
 use field::Field;
 use listener::Listeners;
 use problem::{Findings, Place, Source, Spot};
+use project::ProjectIds;
 use reader::Reader;
 use settings::{HttpMode, Settings};
 use tunnel::Context;
@@ -138,23 +139,28 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let client_address = client_address::trust(root);
     serves_something(root, &https, &http);
     let projects = project::projects(root);
-    let tokens = tokens::tokens(root, projects.as_deref());
-    let credentials = credential::credentials(root, projects.as_deref());
+    let ids = projects.as_ref().map(|projects| {
+        let ids = projects.iter().map(|project| project.id.as_str());
+        ids.collect::<ProjectIds<'_>>()
+    });
+    let tokens = tokens::tokens(root, ids.as_ref());
+    let credentials = credential::credentials(root, ids.as_ref());
     let issuers = issuer::issuers(
         root,
         &issuer::Context {
-            projects: projects.as_deref(),
+            projects: ids.as_ref(),
             tokens: tokens.good().map(|at| &at.value),
         },
     );
+    let bounding = credentials.as_ref().zip(issuers.as_ref());
+    let reached = bounding.map(|(credentials, issuers)| reached(credentials, issuers, &tokens));
     let tunnels = tunnel::tunnels(
         root,
         &Context {
             base_host: engine.as_ref().map(|engine| engine.host.as_str()),
-            projects: projects.as_deref(),
+            projects: ids.as_ref(),
             tokens: &tokens,
-            credentials: credentials.as_deref(),
-            issuers: issuers.as_deref(),
+            reached: reached.as_ref(),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
             listeners: &listeners,
         },
@@ -177,6 +183,19 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         admin: admin.optional()?.map(|at| at.value),
         log: log?,
     })
+}
+
+/// The projects that tokens of anybody reach.
+fn reached<'a>(
+    credentials: &'a [settings::Credential],
+    issuers: &'a [settings::Issuer],
+    tokens: &'a Field<settings::Tokens>,
+) -> ProjectIds<'a> {
+    let bounds = credentials.iter().map(|credential| &credential.projects);
+    let bounds = bounds.chain(issuers.iter().map(|issuer| &issuer.projects));
+    let ce = tokens.good().and_then(|at| at.value.ce.as_ref());
+    let bounds = bounds.chain(ce.map(|ce| &ce.projects));
+    bounds.flatten().map(String::as_str).collect()
 }
 
 fn serves_something(

@@ -1,12 +1,20 @@
 //! `[[project]]`: what tunnels belong to, and what the boundaries of tokens name.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::field::{At, Field};
 use super::nearest::nearest;
-use super::problem::Findings;
+use super::problem::{Findings, Place};
 use super::reader::Reader;
 use super::settings::Project;
 use super::unbuilt::Harmless;
 use super::written::quoted;
+
+/// All projects by their ids.
+pub(super) type ProjectIds<'a> = BTreeSet<&'a str>;
+
+/// Of so many projects at most one is suggested: each id is compared with each.
+const NEAREST_OF_MAX: usize = 100;
 
 /// Every `[[project]]`. `None` if one is not usable: then nobody can say which projects there are.
 pub(super) fn projects(root: &Reader<'_>) -> Option<Vec<Project>> {
@@ -19,22 +27,17 @@ pub(super) fn projects(root: &Reader<'_>) -> Option<Vec<Project>> {
         "tls_min_version",
     ];
     let tables = root.tables("project", known)?;
-    let mut seen: Vec<At<String>> = Vec::new();
+    let mut seen: HashMap<String, Place> = HashMap::new();
     let mut projects = Vec::new();
     let count = tables.len();
     for table in tables {
         let id = identifier(&table, "id").then(|at| {
-            let first = seen.iter().find(|first| first.value == at.value);
-            if let Some(first) = first {
-                let message = format!(
-                    "{} is already a project at {}",
-                    quoted(&at.value),
-                    first.spot.place
-                );
+            if let Some(first) = seen.get(&at.value) {
+                let message = format!("{} is already a project at {first}", quoted(&at.value));
                 table.findings.error(&at.spot, message);
                 return None;
             }
-            seen.push(at.clone());
+            seen.insert(at.value.clone(), at.spot.place.clone());
             Some(at.value.clone())
         });
         projects.extend(project(&table, id));
@@ -77,7 +80,7 @@ pub(super) fn is_identifier(id: &str) -> bool {
 }
 
 /// Whether there is such a project; if not, that is reported.
-pub(super) fn exists(table: &Reader<'_>, id: &At<String>, projects: &[Project]) -> bool {
+pub(super) fn exists(table: &Reader<'_>, id: &At<String>, projects: &ProjectIds<'_>) -> bool {
     let missing = missing(&id.value, projects);
     let exists = missing.is_none();
     if let Some(message) = missing {
@@ -87,13 +90,14 @@ pub(super) fn exists(table: &Reader<'_>, id: &At<String>, projects: &[Project]) 
 }
 
 /// What to say of an id that no project has.
-pub(super) fn missing(id: &str, projects: &[Project]) -> Option<String> {
-    let ids = || projects.iter().map(|project| project.id.as_str());
-    if ids().any(|known| known == id) {
+pub(super) fn missing(id: &str, projects: &ProjectIds<'_>) -> Option<String> {
+    if projects.contains(id) {
         return None;
     }
     let found = quoted(id);
-    let cure = match nearest(id, ids()) {
+    // Where there are many, programs wrote them, and there may be as many ids that another node has.
+    let near = (projects.len() <= NEAREST_OF_MAX).then(|| nearest(id, projects.iter().copied()));
+    let cure = match near.flatten() {
         Some(near) => format!("did you mean {}?", quoted(near)),
         None => format!("add a [[project]] with id = {found}"),
     };

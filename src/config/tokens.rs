@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::credential_file;
 use super::field::{At, Field};
-use super::project;
+use super::project::{self, ProjectIds};
 use super::reader::Reader;
 use super::revocations::revocations;
-use super::settings::{CeTokens, Project, Revocations, Tokens};
+use super::settings::{CeTokens, Revocations, Tokens};
 use crate::limits::{HS256_SECRET_BYTES_MIN, TOKEN_CACHE_ENTRIES_MAX};
 use crate::secret::Secret;
 
@@ -16,7 +16,7 @@ const CACHE_ENTRIES: u64 = 65536;
 const CONNECT: &str = "tunnels.streams.create-delete";
 
 /// `[tokens]`. `projects` is `None` if they are not known.
-pub(super) fn tokens(root: &Reader<'_>, projects: Option<&[Project]>) -> Field<Tokens> {
+pub(super) fn tokens(root: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Field<Tokens> {
     let known = &[
         "hs256_secret",
         "hs256_secret_file",
@@ -73,7 +73,7 @@ fn long_enough(table: &Reader<'_>, at: &At<Secret>) -> Option<Secret> {
     Some(at.value.clone())
 }
 
-fn ce(table: &Reader<'_>, projects: Option<&[Project]>) -> Option<CeTokens> {
+fn ce(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<CeTokens> {
     let findings = table.findings;
     let named = table
         .texts("projects")
@@ -106,7 +106,11 @@ fn filled(table: &Reader<'_>, at: &At<Vec<At<String>>>) -> Option<Vec<At<String>
 }
 
 /// An id that no project has lets nothing in, so it is no error: a bound may name what another node has.
-fn warn_of_missing(table: &Reader<'_>, named: &[At<String>], projects: &[Project]) -> Vec<String> {
+fn warn_of_missing(
+    table: &Reader<'_>,
+    named: &[At<String>],
+    projects: &ProjectIds<'_>,
+) -> Vec<String> {
     for at in named {
         if let Some(message) = project::missing(&at.value, projects) {
             table.findings.warn(&at.spot, message);

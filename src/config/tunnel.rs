@@ -9,9 +9,9 @@ use super::field::{At, Field};
 use super::hostname;
 use super::listener::Listeners;
 use super::problem::{Place, Spot};
-use super::project;
+use super::project::{self, ProjectIds};
 use super::reader::Reader;
-use super::settings::{Certificate, Credential, Issuer, Project, Tokens, Tunnel};
+use super::settings::{Certificate, Tokens, Tunnel};
 use super::unbuilt::Harmless;
 use super::upstream::{self, Resolved};
 use super::written::quoted;
@@ -42,10 +42,10 @@ const KNOWN: &[&str] = &[
 /// What tunnels are checked against. `None`: not known, because it is not usable; nothing is said about it again.
 pub(super) struct Context<'a> {
     pub(super) base_host: Option<&'a str>,
-    pub(super) projects: Option<&'a [Project]>,
+    pub(super) projects: Option<&'a ProjectIds<'a>>,
     pub(super) tokens: &'a Field<Tokens>,
-    pub(super) credentials: Option<&'a [Credential]>,
-    pub(super) issuers: Option<&'a [Issuer]>,
+    /// The projects that tokens of anybody reach.
+    pub(super) reached: Option<&'a ProjectIds<'a>>,
     pub(super) certificates: Option<&'a [Certificate]>,
     pub(super) listeners: &'a Listeners<'a>,
 }
@@ -207,8 +207,8 @@ fn tokens_can_pass(
     project: Option<&At<String>>,
     spot: &Spot,
 ) -> Option<()> {
-    let tokens = match context.tokens {
-        Field::Good(at) => &at.value,
+    match context.tokens {
+        Field::Good(_) => {}
         Field::Bad => return Some(()),
         Field::Absent(_) => {
             table.findings.error(
@@ -217,22 +217,20 @@ fn tokens_can_pass(
             );
             return None;
         }
-    };
-    let Some((credentials, issuers)) = context.credentials.zip(context.issuers) else {
+    }
+    let Some(reached) = context.reached else {
         return Some(());
     };
-    if tokens.ce.is_none() && credentials.is_empty() && issuers.is_empty() {
+    // Nobody's list of projects may be empty.
+    if reached.is_empty() {
         table.findings.error(
             spot,
             "no token is accepted: add a [[credential]] that tokens belong to, an [[issuer]], or [tokens.ce] for tokens without a stored credential",
         );
         return None;
     }
-    let bounds = credentials.iter().map(|credential| &credential.projects);
-    let bounds = bounds.chain(issuers.iter().map(|issuer| &issuer.projects));
-    let mut bounds = bounds.chain(tokens.ce.as_ref().map(|ce| &ce.projects));
     if let Some(project) = project
-        && !bounds.any(|projects| projects.contains(&project.value))
+        && !reached.contains(project.value.as_str())
     {
         let message = format!(
             "no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project {}",

@@ -116,13 +116,17 @@ pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
         .transpose()?;
     let base_host = CanonicalHost::parse(settings.engine.host.as_bytes())
         .map_err(|_| rustls::Error::General("engine.host is not a host name".to_owned()))?;
+    let projects = settings.projects.iter();
+    let workspaces: HashMap<&str, &str> = projects
+        .map(|project| (project.id.as_str(), project.workspace.as_str()))
+        .collect();
     Ok(Policy {
         base_host,
         routes,
         tunnels: settings
             .tunnels
             .iter()
-            .map(|tunnel| policy_tunnel(settings, tunnel))
+            .map(|tunnel| policy_tunnel(settings, tunnel, &workspaces))
             .collect(),
         keys,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
@@ -130,14 +134,14 @@ pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
     })
 }
 
-fn policy_tunnel(settings: &Settings, tunnel: &Tunnel) -> policy::Tunnel {
-    let workspace = settings
-        .projects
-        .iter()
-        .find(|project| project.id == tunnel.project);
-    let workspace = workspace
-        .map(|project| project.workspace.clone())
-        .unwrap_or_default();
+/// `workspaces`: by the ids of projects.
+fn policy_tunnel(
+    settings: &Settings,
+    tunnel: &Tunnel,
+    workspaces: &HashMap<&str, &str>,
+) -> policy::Tunnel {
+    let workspace = workspaces.get(tunnel.project.as_str());
+    let workspace = workspace.copied().unwrap_or_default().to_owned();
     policy::Tunnel {
         hostname: tunnel.hostname.clone(),
         project: tunnel.project.clone(),
