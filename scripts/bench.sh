@@ -69,7 +69,7 @@ free_ports() { # how many; held together, so that they differ
 
 render() { # template, contestant: fills in the template's @NAMES@
     sed -e "s|@FOLDER@|$folder|g; s|@PORT@|${port[$2]}|g; s|@ORIGIN@|${port[origin]}|g; s|@SECRET@|$secret|g" \
-        -e "s|@DRIVER@|${driver[$2]:-}|g; s|@NAME@|$2|g" "scripts/bench/$1"
+        -e "s|@DRIVER@|${driver[$2]:-}|g; s|@NAME@|$2|g" "benches/proxy/$1"
 }
 
 start() { # name, core, command...
@@ -155,7 +155,7 @@ cpu_ns() { # pid: run time of all threads of the process and its children
 }
 
 load() { # contestant, seconds: requests, duration in us, p50 us, p99 us, errors
-    taskset -c 1 wrk -t1 -c64 -d"${2}s" -s scripts/bench/requests.lua "http://127.0.0.1:${port[$1]}" -- "$folder/tokens" \
+    taskset -c 1 wrk -t1 -c64 -d"${2}s" -s benches/proxy/requests.lua "http://127.0.0.1:${port[$1]}" -- "$folder/tokens" \
         >"$folder/wrk.err" 2>&1 || die "wrk failed against $1"
     sed -n 's/^BENCH //p' "$folder/wrk.err"
 }
@@ -239,4 +239,4 @@ done >"$folder/measured"
 echo
 for name in "${contestants[@]}"; do
     grep " $name " "$folder/measured"
-done | awk -v BASE=haproxy -f scripts/bench/report.awk
+done | awk -v BASE=haproxy -f benches/proxy/report.awk

@@ -1,0 +1,234 @@
+//! What the pure stages of a request cost, and how that grows with the configuration:
+//!
+//! ```sh
+//! cargo bench --bench policy
+//! ```
+//!
+//! Every figure is the median of rounds, with the fastest and the slowest, on one thread. Times are wall time: on a busy
+//! machine compare only figures of one run. Memory and allocations are counted, not estimated.
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a counting allocator is unsafe by its trait, and a bench may panic"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::hint::black_box;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use adit::clock::Now;
+use adit::config::{self, settings::Settings};
+use adit::control;
+use adit::http::HeadLimits;
+use adit::http::request::{Request, RequestHead};
+use adit::policy::{Connection, Decision, Facts, Memory, Policy, Scheme, decide};
+use adit::runtime::clock::Clock;
+use adit::token::{MintFamily, MintRequest, TokenCache, mint_hs256, sha256_hex};
+
+const SECRET: &str = "a secret of the benches, which has more than thirty-two bytes";
+const ROUNDS: usize = 15;
+/// Requests in turn: more than one, so that nothing is learned by heart.
+const ASKED: usize = 64;
+const IN_A_FILE: usize = 5_000;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        BYTES.fetch_add(layout.size() as u64, Relaxed);
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size() as u64, Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn main() {
+    for count in [10, 1_000, 100_000] {
+        warm(count);
+    }
+    cold("cold token, one prefix rule", |n| {
+        format!("^/cold-{n}(/|$)")
+    });
+    cold("hostile token, a rule too large", |n| {
+        format!("[ab]*a[ab]{{15}}{n}")
+    });
+}
+
+/// Tunnels and credentials of one size, each credential with a rule for paths of its own.
+fn configured(count: usize, folder: &std::path::Path) -> (Settings, Vec<String>) {
+    let main = "include = [\"more-*.toml\"]\n[engine]\nhost = \"edge.example.test\"\n[http]\nlisten = [\"127.0.0.1:0\"]\nmode = \"serve\"\n\
+         [tokens]\nhs256_secret_file = \"secret\"\n[tokens.ce]\nprojects = [\"p0\"]\npermissions = [\"tunnels.streams.create-delete\"]\n";
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).unwrap();
+        fs::set_permissions(folder.join(name), Permissions::from_mode(0o600)).unwrap();
+    };
+    write("adit.toml", main);
+    write("secret", SECRET);
+    let mut tokens = Vec::new();
+    for (file, numbers) in (0..count).collect::<Vec<_>>().chunks(IN_A_FILE).enumerate() {
+        let mut text = String::new();
+        for n in numbers {
+            let request = MintRequest {
+                family: MintFamily::Pat,
+                subject: Some(format!("bot-{n}")),
+                ..MintRequest::default()
+            };
+            let token = mint_hs256(SECRET.as_bytes(), &request).unwrap();
+            let hash = sha256_hex(token.as_bytes());
+            write!(
+                text,
+                "[[project]]\nid = \"p{n}\"\nworkspace = \"w{n}\"\n\
+                 [[tunnel]]\nhostname = \"app-{n}.t.example.test\"\nproject = \"p{n}\"\nupstream = \"http://127.0.0.1:9\"\ntoken_auth = true\n\
+                 [[credential]]\nid = \"bot-{n}\"\nkind = \"pat\"\ntoken_sha256 = \"{hash}\"\nprojects = [\"p{n}\"]\n\
+                 resources.tunnels.scopes.tunnels.connect.params.path.regex = \"^/team-{n}(/|$)\"\n"
+            )
+            .unwrap();
+            tokens.push(token);
+        }
+        write(&format!("more-{file}.toml"), &text);
+    }
+    let loaded = config::load(&folder.join("adit.toml"), &[]);
+    let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
+    (loaded.settings, tokens)
+}
+
+fn warm(count: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::default();
+    let started = clock.monotonic();
+    let (mut settings, tokens) = configured(count, folder.path());
+    let loaded = clock.monotonic();
+    let before = BYTES.load(Relaxed);
+    let policy = control::policy(&settings).unwrap();
+    let compiled = clock.monotonic();
+    let bytes = BYTES.load(Relaxed) - before;
+    settings.credentials.clear();
+    let before = BYTES.load(Relaxed);
+    let tunnels = control::policy(&settings).unwrap();
+    let of_tunnels = BYTES.load(Relaxed) - before;
+    drop(tunnels);
+    let per_credential = (bytes - of_tunnels) / count as u64;
+    let requests: Vec<String> = (0..ASKED)
+        .map(|n| {
+            let n = n * (count - 1) / (ASKED - 1);
+            format!(
+                "GET /team-{n}/items/42 HTTP/1.1\r\nHost: app-{n}.t.example.test\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer {}\r\n\r\n",
+                tokens[n]
+            )
+        })
+        .collect();
+    let mut memory = Memory::new(TokenCache::new(1024));
+    let now = clock.now();
+    let (mut asked, mut head) = (0, RequestHead::new());
+    let mut ask = || {
+        let request = &requests[asked % ASKED];
+        let decision = judged(&policy, request, now, (&mut memory, &mut head));
+        assert!(matches!(decision, Decision::Forward(_)), "{decision:?}");
+        asked += 1;
+    };
+    (0..ASKED).for_each(|_| ask());
+    let allocations = ALLOCATIONS.load(Relaxed);
+    let figures = rounds(2_000, &mut ask);
+    let allocations = ALLOCATIONS.load(Relaxed) - allocations;
+    assert!(allocations < ROUNDS as u64, "a warm request allocates");
+    println!("head and decision, warm, {count} tunnels and credentials: {figures}");
+    println!(
+        "  read and checked in {:.2?}, compiled in {:.2?}; {per_credential} bytes for each credential",
+        loaded - started,
+        compiled - loaded
+    );
+}
+
+/// Reads a head and judges it, as a core does.
+fn judged(
+    policy: &Policy,
+    head: &str,
+    now: Now,
+    (memory, parsed): (&mut Memory, &mut RequestHead),
+) -> Decision {
+    let limits = HeadLimits {
+        head_bytes: 16 * 1024,
+        header_fields: 100,
+        target_bytes: 8 * 1024,
+    };
+    parsed.parse(head.as_bytes(), &limits).unwrap();
+    let facts = Facts {
+        connection: Connection {
+            scheme: Scheme::Http,
+            server_name: None,
+            client: None,
+        },
+        request: Request {
+            bytes: head.as_bytes(),
+            head: parsed,
+        },
+    };
+    decide(policy, black_box(&facts), now, memory)
+}
+
+/// Tokens that were never seen, each with a pattern of its own.
+fn cold(what: &str, pattern: impl Fn(usize) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, _) = configured(1, folder.path());
+    let policy = control::policy(&settings).unwrap();
+    let clock = Clock::default();
+    let now = clock.now();
+    let (mut memory, mut head) = (Memory::new(TokenCache::new(1024)), RequestHead::new());
+    let requests: Vec<String> = (0..ROUNDS * 8)
+        .map(|n| {
+            let boundary = serde_json::json!({ "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": pattern(n) } } } } } });
+            let token = mint(boundary);
+            format!("GET /cold-{n}/x HTTP/1.1\r\nHost: app-0.t.example.test\r\nAuthorization: Bearer {token}\r\n\r\n")
+        })
+        .collect();
+    let mut requests = requests.iter();
+    let figures = rounds(8, &mut || {
+        let request = requests.next().unwrap();
+        black_box(judged(&policy, request, now, (&mut memory, &mut head)));
+    });
+    println!("{what}: {figures}");
+}
+
+/// A CE token with this boundary, signed here: minting would try the pattern.
+fn mint(boundary: serde_json::Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64url;
+    let claims = serde_json::json!({ "resources": { "tunnels": boundary } });
+    let header = base64url.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let signed = format!("{header}.{}", base64url.encode(claims.to_string()));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = ring::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", base64url.encode(signature.as_ref()))
+}
+
+/// The time of one call, in microseconds: median (fastest to slowest) of rounds of `calls`.
+fn rounds(calls: usize, ask: &mut impl FnMut()) -> String {
+    let clock = Clock::default();
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let started = clock.monotonic();
+            (0..calls).for_each(|_| ask());
+            (clock.monotonic() - started).as_secs_f64() * 1e6 / calls as f64
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let (first, middle, last) = (times[0], times[ROUNDS / 2], times[ROUNDS - 1]);
+    format!("{middle:.2} us ({first:.2} to {last:.2})")
+}
