@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use adit::token::{MintFamily, MintRequest, P521PrivateKey, mint_es512, mint_hs256, sha256_hex};
 
-use crate::stage::{bearer, get};
+use crate::stage::{bearer, clients_of_every_core, get};
 use crate::support::edge::SECRET;
 use crate::support::{Client, Edge, HOST, Setup, Tunnel, Upstream};
 
@@ -62,27 +62,12 @@ fn ask(client: &mut Client, host: &str, path: &str, token: &str) -> u16 {
     client.ask(request).status
 }
 
-/// Connections to every core.
-fn clients(edge: &Edge) -> Vec<Client> {
-    let mut clients: Vec<Client> = (0..32).map(|_| edge.client()).collect();
-    for client in &mut clients {
-        assert_eq!(ask(client, "nobody.example", "/", "x"), 404);
-    }
-    let reports = edge.engine().reports();
-    assert!(
-        reports
-            .iter()
-            .all(|(_, counters)| counters.connections_open > 0)
-    );
-    clients
-}
-
 #[test]
 fn case_19_a_personal_token_needs_its_record_on_every_core() {
     let upstream = Upstream::fixed("inside");
     let (known, unknown) = (pat("known"), pat("unknown"));
     let mut edge = setup(&upstream).tables(&stored("bot", &known, "")).start();
-    let mut clients = clients(&edge);
+    let mut clients = clients_of_every_core(&edge);
     for client in &mut clients {
         assert_eq!(ask(client, HOST, "/", &known), 200);
         assert_eq!(ask(client, HOST, "/", &known), 200);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::stage::{bearer, get};
+use crate::stage::{bearer, clients_of_every_core, get};
 use crate::support::edge::SECRET;
 use crate::support::{Client, Edge, HOST, TlsOptions, Tunnel, Upstream};
 
@@ -10,26 +10,6 @@ const OTHER_SECRET: &str = "a new secret of the tests, which has more than thirt
 
 fn status(client: &mut Client, lines: &str) -> u16 {
     client.ask(get("/", lines)).status
-}
-
-/// Connections to every core, all kept open.
-fn clients(edge: &Edge) -> Vec<Client> {
-    let mut clients: Vec<Client> = (0..32).map(|_| edge.client()).collect();
-    for client in &mut clients {
-        assert_eq!(
-            client
-                .ask("GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n")
-                .status,
-            404
-        );
-    }
-    let reports = edge.engine().reports();
-    assert!(
-        reports
-            .iter()
-            .all(|(_, counters)| counters.connections_open > 0)
-    );
-    clients
 }
 
 #[test]
@@ -40,7 +20,7 @@ fn a_new_secret_ends_old_tokens_on_every_core_and_connection() {
         .tunnel(Tunnel::guarded(HOST, &upstream))
         .start();
     let old = bearer(&edge.token(|_| ()));
-    let mut clients = clients(&edge);
+    let mut clients = clients_of_every_core(&edge);
     for client in &mut clients {
         // Warm: it is in the cache of that core.
         assert_eq!([status(client, &old), status(client, &old)], [200, 200]);

@@ -86,6 +86,22 @@ impl Stage {
     }
 }
 
+/// Connections to every core, all kept open. Each costs a line in the access log.
+pub fn clients_of_every_core(edge: &Edge) -> Vec<Client> {
+    let mut clients: Vec<Client> = (0..32).map(|_| edge.client()).collect();
+    for client in &mut clients {
+        let nobody = client.ask("GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n");
+        assert_eq!(nobody.status, 404);
+    }
+    let reports = edge.engine().reports();
+    assert!(
+        reports
+            .iter()
+            .all(|(_, counters)| counters.connections_open > 0)
+    );
+    clients
+}
+
 /// A boundary with one rule for paths.
 pub fn path_rule(rule: &Value) -> Value {
     json!({ "projects": ["proj-1"], "scopes": { "tunnels": { "connect": { "params": { "path": rule } } } } })
