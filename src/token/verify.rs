@@ -55,13 +55,13 @@ impl TokenKeys {
         token: &[u8],
         family: Family,
         claims: &Claims<'_>,
-    ) -> Result<Owner, TokenError> {
+    ) -> Result<BoundedBy, TokenError> {
         let credentials = &self.credentials;
         let hash = (family == Family::Pat || credentials.revokes_tokens()).then(|| sha256(token));
         if hash.is_some_and(|hash| credentials.is_revoked(&hash)) {
             return Err(TokenError::Revoked);
         }
-        let of = |credential: &Credential| Owner {
+        let of = |credential: &Credential| BoundedBy {
             bounds: credential.bounds.clone(),
             source: None,
         };
@@ -76,7 +76,7 @@ impl TokenKeys {
             Family::Auth => {
                 let user = credentials.user(claims.user.unwrap_or_default())?;
                 let source = self.source(claims)?;
-                Ok(Owner { source, ..of(user) })
+                Ok(BoundedBy { source, ..of(user) })
             }
         }
     }
@@ -114,9 +114,9 @@ impl TokenKeys {
         })
     }
 
-    fn ce(&self, error: TokenError) -> Result<Owner, TokenError> {
+    fn ce(&self, error: TokenError) -> Result<BoundedBy, TokenError> {
         let bounds = self.ce.clone().ok_or(error)?;
-        Ok(Owner {
+        Ok(BoundedBy {
             bounds,
             source: None,
         })
@@ -136,7 +136,7 @@ impl TokenKeys {
 }
 
 /// Whose a token is.
-struct Owner {
+struct BoundedBy {
     bounds: Arc<Bounds>,
     source: Option<Arc<Bounds>>,
 }
@@ -183,7 +183,7 @@ pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Pro
     let claims = Claims::read(members, family)?;
     let dates = Dates::of(&claims);
     dates.check(now_unix)?;
-    let Owner { bounds, source } = keys.owner(token, family, &claims)?;
+    let BoundedBy { bounds, source } = keys.owner(token, family, &claims)?;
     if claims
         .engine
         .is_some_and(|engine| keys.engine.is_empty() || normal_engine(engine) != keys.engine)
