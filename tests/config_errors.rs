@@ -827,6 +827,162 @@ fn credentials_say_what_proves_them_and_what_they_reach() {
     );
 }
 
+/// Each beside one that reaches the tunnel.
+#[test]
+fn credentials_and_issuers_that_can_connect_to_no_tunnel_are_warned_of() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ labels.env = "prod"
++ [[tunnel]]
++ hostname = "*.t.edge.example.com"
++ project = "proj-1"
++ upstream = "http://127.0.0.1:8080"
++ token_auth = true
++ labels.env = "test"
++ [[credential]]
++ id = "a"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.labels.env = "prdo"
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.labels.env = "prod"
++ [[credential]]
++ id = "c"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.hostname = "ap.t.edge.example.com"
++ [[credential]]
++ id = "d"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.host = "*.t.edge.example.com"
++ [[credential]]
++ id = "e"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters = { hostname.regex = "^app", labels.env = "test" }
++ [[credential]]
++ id = "f"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.OR = [{ hostname.regex = "^app" }, { labels.env = "tets" }]
++ [[credential]]
++ id = "g"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.filters.OR = [{ name = "a" }, { port = 1 }, { publish = false, token_auth = false }]
+! warning: adit.toml:32:1: credential[1].resources: it allows connecting to no tunnel of its projects: none has the label "env" "prdo"
+! warning: adit.toml:42:1: credential[3].resources: it allows connecting to no tunnel of its projects: none has hostname "ap.t.edge.example.com"
+! warning: adit.toml:52:1: credential[5].resources: it allows connecting to no tunnel of its projects: each of its conditions is met by one of them, and all by none
+! warning: adit.toml:62:1: credential[7].resources: it allows connecting to no tunnel of its projects: none has name "a", none has port 1, none has publish false, and more
+
+- token_auth = true
++ token_auth = true
++ [[project]]
++ id = "proj-2"
++ workspace = "ws-1"
++ [[credential]]
++ id = "a"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.OR = [{ projects = ["proj-2"] }, { workspaces = ["ws-2"] }]
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.OR = [{ projects = ["proj-2"] }, { workspaces = ["ws-1"] }]
++ [[credential]]
++ id = "c"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.AND = [{ projects = ["proj-1"] }, { projects = ["proj-2"] }]
++ [[credential]]
++ id = "d"
++ kind = "user"
++ projects = ["proj-2"]
++ resources.tunnels.projects = ["proj-2"]
++ [[credential]]
++ id = "e"
++ kind = "user"
++ projects = ["proj-2", "proj-1"]
++ resources.tunnels.projects = ["proj-1"]
+! warning: adit.toml:28:1: credential[1].resources: it allows connecting to no tunnel of its projects: none is in the projects "proj-2", none is in the workspaces "ws-2"
+! warning: adit.toml:38:1: credential[3].resources: it allows connecting to no tunnel, whatever the tunnel is
+! warning: adit.toml:42:12: credential[4].projects: no tunnel is in any of these projects, so its tokens reach nothing
+
+- token_auth = true
++ token_auth = true
++ [[issuer]]
++ issuer = "a"
++ audience = ["edge"]
++ algorithms = ["ES512"]
++ public_key_file = "app.pem"
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
++ resources = '{"tunnels":{"scopes":{"tunnels":{"connect":{"filters":{"rstream_auth":true}}}}}}'
++ [[issuer]]
++ issuer = "b"
++ audience = ["edge"]
++ algorithms = ["ES512"]
++ public_key_file = "app.pem"
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
++ resources = '{"tunnels":{"scopes":{"tunnels":{"connect":{"filters":{"rstream_auth":false}}}}}}'
+! warning: adit.toml:28:13: issuer[1].resources: it allows connecting to no tunnel of its projects: none has rstream_auth true
+"#,
+    );
+}
+
+/// Whether there is a path that is allowed is not asked; who is kept from connecting in any case is meant to be.
+#[test]
+fn rules_for_paths_and_who_may_not_connect_at_all_are_not_warned_of() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ [[credential]]
++ id = "a"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.connect.params.path = "nowhere"
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ permissions = ["tunnels.resources.read-only"]
++ resources.tunnels.scopes.tunnels.list = true
++ [[credential]]
++ id = "c"
++ kind = "user"
++ projects = ["proj-1"]
++ revoked = true
++ resources.tunnels.projects = ["proj-2"]
++ [[issuer]]
++ issuer = "a"
++ audience = ["edge"]
++ algorithms = ["ES512"]
++ public_key_file = "app.pem"
++ projects = ["proj-1"]
++ permissions = []
++ resources.tunnels.projects = ["proj-2"]
+
+- token_auth = true
++ token_auth = true
++ [[credential]]
++ id = "b"
++ kind = "user"
++ projects = ["proj-1"]
++ resources.tunnels.scopes.tunnels.list = true
+! warning: adit.toml:25:1: credential[1].resources: it allows connecting to no tunnel, whatever the tunnel is
+"#,
+    );
+}
+
 #[test]
 fn issuers_have_one_source_of_keys_and_an_audience() {
     check(

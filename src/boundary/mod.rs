@@ -22,12 +22,14 @@ pub mod normal;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod unmet;
 
 pub use action::as_if_connecting;
 pub use doubts::{Doubt, doubts};
 pub use explain::LeafAnswer;
 pub use grammar::parse;
 pub use properties::TunnelProperties;
+pub use unmet::{Condition, conditions};
 
 use std::fmt;
 

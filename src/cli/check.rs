@@ -27,7 +27,7 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     if let Some(url) = &arguments.who_can_reach {
         return who_can_reach(arguments, url);
     }
-    let (errors, warnings, summary) = match config::load(&arguments.config.config, &overrides()) {
+    let (errors, warnings, summary) = match config::check(&arguments.config.config, &overrides()) {
         Ok(loaded) => {
             let tunnels = loaded.settings.tunnels.len();
             (

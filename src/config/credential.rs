@@ -22,7 +22,7 @@ use crate::clock::date_time;
 use crate::json::Json;
 use crate::token::P521Key;
 
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "id",
     "kind",
     "token_sha256",

@@ -23,7 +23,7 @@ use super::written::quoted;
 use crate::limits::{HS256_SECRET_BYTES_MIN, KEY_SET_BYTES_MAX};
 use crate::token::{Algorithm, KeySet, VerifyingKey};
 
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "issuer",
     "audience",
     "audience_unchecked",

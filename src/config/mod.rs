@@ -38,6 +38,7 @@ mod tokens;
 mod tunnel;
 mod unbuilt;
 mod units;
+mod unreachable;
 mod upstream;
 mod written;
 
@@ -76,10 +77,30 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Rep
     load_with_sources(path, environment).0
 }
 
+/// As [`load`], and looks for what takes longer to find: credentials and issuers that can connect to no tunnel.
+pub fn check(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Report> {
+    read(path, environment, Care::Thorough).0
+}
+
 /// As [`load`], and tells which files it read, good or bad.
 pub fn load_with_sources(
     path: &Path,
     environment: &[(String, String)],
+) -> (Result<Loaded, Report>, Sources) {
+    read(path, environment, Care::Usual)
+}
+
+/// What is looked for besides faults.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    Usual,
+    Thorough,
+}
+
+fn read(
+    path: &Path,
+    environment: &[(String, String)],
+    care: Care,
 ) -> (Result<Loaded, Report>, Sources) {
     let findings = Findings::default();
     let main = Source::file(path, 0);
@@ -89,7 +110,12 @@ pub fn load_with_sources(
             place: Place::start(&main),
             key: String::new(),
         };
-        understand(&Reader::new(Some(&root), spot, TABLES, &findings))
+        let root = Reader::new(Some(&root), spot, TABLES, &findings);
+        let settings = understand(&root)?;
+        if care == Care::Thorough && !findings.any_error() {
+            unreachable::warn(&root, &settings);
+        }
+        Some(settings)
     });
     let sources = findings.sources.take();
     let loaded = findings.conclude().and_then(|warnings| match settings {

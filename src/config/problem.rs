@@ -226,6 +226,11 @@ impl Findings {
         self.syntax(Place::whole(source), message);
     }
 
+    /// Whether the configuration is refused already.
+    pub(super) fn any_error(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
     /// Whether something that is not there may have been written all the same.
     pub(super) fn incomplete(&self) -> bool {
         self.incomplete.get()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::authn::Authorization;
+use crate::boundary::TunnelProperties;
 use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
@@ -31,6 +32,26 @@ pub struct Settings {
     pub limits: Limits,
     pub admin: Option<Admin>,
     pub log: Log,
+}
+
+impl Settings {
+    /// A tunnel as the filters of boundaries see it.
+    pub fn properties(&self, tunnel: &Tunnel) -> TunnelProperties {
+        let https = self.https.as_ref();
+        TunnelProperties {
+            hostname: Some(tunnel.hostname.clone()),
+            host: Some(tunnel.hostname.clone()),
+            tls_mode: https.map(|_| "terminated"),
+            tls_min_version: https.map(|https| match https.tls_min_version {
+                TlsVersion::Tls12 => "tls1.2",
+                TlsVersion::Tls13 => "tls1.3",
+            }),
+            upstream_tls: tunnel.upstream.is_tls(),
+            token_auth: tunnel.token_auth,
+            labels: tunnel.labels.clone(),
+            ..TunnelProperties::default()
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use crate::boundary::TunnelProperties;
 use crate::config::settings::{
     Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
 };
@@ -153,22 +152,7 @@ fn policy_tunnel(
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
-        properties: TunnelProperties {
-            hostname: Some(tunnel.hostname.clone()),
-            host: Some(tunnel.hostname.clone()),
-            tls_mode: settings.https.as_ref().map(|_| "terminated"),
-            tls_min_version: settings
-                .https
-                .as_ref()
-                .map(|https| match https.tls_min_version {
-                    TlsVersion::Tls12 => "tls1.2",
-                    TlsVersion::Tls13 => "tls1.3",
-                }),
-            upstream_tls: tunnel.upstream.is_tls(),
-            token_auth: tunnel.token_auth,
-            labels: tunnel.labels.clone(),
-            ..TunnelProperties::default()
-        },
+        properties: settings.properties(tunnel),
         workspace,
     }
 }

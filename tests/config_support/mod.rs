@@ -36,12 +36,13 @@ impl Folder {
         set_mode(&path, mode);
     }
 
+    /// As `adit check` does.
     pub fn load(&self, environment: &[(&str, &str)]) -> Result<Loaded, Report> {
         let environment: Vec<(String, String)> = environment
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
-        config::load(&self.path("adit.toml"), &environment)
+        config::check(&self.path("adit.toml"), &environment)
     }
 
     /// The messages for this configuration, without the folder's own name: errors, or else marked warnings.
