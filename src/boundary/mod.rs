@@ -17,7 +17,7 @@ mod explain;
 mod filter;
 mod grammar;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 pub mod normal;
 mod properties;
 #[cfg(test)]

@@ -9,7 +9,8 @@ const BEHIND: &str = "GET /behind HTTP/1.1\r\nHost: app.t.example.test\r\n\r\n";
 
 type Refused<'t> = (&'t [u8], u16, &'t str);
 
-/// Sends each head with more behind it; each is answered once, the connection ends, and the upstream hears nothing.
+/// Sends each head with more behind it; each is answered once, the connection ends, the upstream hears nothing, and `explain` says
+/// the same.
 fn refuse_all(heads: &[Refused<'_>]) {
     let upstream = Upstream::fixed("never");
     let edge = Edge::setup()
@@ -21,6 +22,8 @@ fn refuse_all(heads: &[Refused<'_>]) {
             refuse(client, head, *status);
             assert_eq!(edge.reason(), *reason, "{}", head.escape_ascii());
         }
+        let explained = edge.explained(&[head, BEHIND.as_bytes()].concat());
+        assert_eq!(explained, (*status, *reason), "{}", head.escape_ascii());
     }
     upstream.assert_untouched();
     assert_eq!(edge.log_text().lines().count(), 2 * heads.len());

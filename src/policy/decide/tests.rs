@@ -10,10 +10,13 @@ use crate::policy::client_address::Trust;
 use crate::policy::explain::{Asked, Rules, explain};
 use crate::route::Routes;
 use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
+use std::collections::HashSet;
 use std::time::Duration;
 
 mod credential;
 mod failures;
+mod narrowing;
+mod random;
 mod routing;
 mod table;
 
@@ -199,6 +202,10 @@ fn path_bounded() -> String {
 
 /// Signs any payload, also what `mint` would not.
 fn signed(payload: &str) -> String {
+    signed_with(SECRET, payload)
+}
+
+fn signed_with(secret: &[u8], payload: &str) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -207,7 +214,7 @@ fn signed(payload: &str) -> String {
         encode(br#"{"alg":"HS256"}"#),
         encode(payload.as_bytes())
     );
-    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let signature = hmac::sign(&key, signed.as_bytes());
     format!("{signed}.{}", encode(signature.as_ref()))
 }
