@@ -82,6 +82,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> ExitCode {
         policy: &policy,
         limits: &limits,
         trust: &settings.client_address,
+        body_bytes: settings.limits.body_bytes,
     };
     match explanation(asked, rules, Clock::default().now()) {
         Some(explained) if arguments.json => say(json(&explained)),

@@ -9,6 +9,7 @@ use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
 use crate::boundary::LeafAnswer;
 use crate::clock::Now;
 use crate::http::HeadLimits;
+use crate::http::body::Framing;
 use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
 use crate::http::request::{Request, RequestHead};
@@ -56,6 +57,8 @@ pub struct Rules<'a> {
     pub policy: &'a Policy,
     pub limits: &'a HeadLimits,
     pub trust: &'a Trust,
+    /// The longest body that a tunnel's upstream is sent; 0: any.
+    pub body_bytes: u64,
 }
 
 /// Explains the verdict on a request; `None` where its head has no end.
@@ -104,6 +107,9 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
     let decision = decide(rules.policy, &facts, now, &mut memory);
     steps.judgement(rules.policy, &facts, &decision, now);
     match decision {
+        Decision::Forward(_) if steps.body_too_large(request, rules.body_bytes) => {
+            refused(steps, Refusal::BodyTooLarge)
+        }
         Decision::Forward(_) => Some(Explanation {
             steps: steps.0,
             status: None,
@@ -150,6 +156,18 @@ impl Steps {
             format!("{shown}, by the word of {peer}, which is in forwarded_from"),
         );
         client
+    }
+
+    /// Whether the head announces a body that is refused before its first byte; one of chunks shows its length too late.
+    fn body_too_large(&mut self, request: Request<'_>, body_bytes: u64) -> bool {
+        match request.head.framing {
+            Framing::Length(length) if body_bytes != 0 && length > body_bytes => {
+                let saw = format!("{length} bytes, over the {body_bytes} of limits.body_bytes");
+                self.add("body", saw);
+                true
+            }
+            Framing::None | Framing::Length(_) | Framing::Chunked | Framing::UntilClose => false,
+        }
     }
 
     /// The steps of `decide`, up to the one that ended it.

@@ -108,6 +108,7 @@ fn judge_with(
         policy,
         limits: &LIMITS,
         trust: &Trust::default(),
+        body_bytes: 0,
     };
     let explained = explain(asked, rules, now()).expect("a whole head");
     match &decision {

@@ -397,6 +397,7 @@ impl Edge {
             policy: &control::policy(settings).unwrap(),
             limits: &HeadLimits::from(&settings.limits),
             trust: &settings.client_address,
+            body_bytes: settings.limits.body_bytes,
         };
         let explained = explain(asked, rules, self.clock().now()).expect("a whole head");
         (explained.status.unwrap_or(200), explained.reason)

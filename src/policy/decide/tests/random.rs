@@ -8,11 +8,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::http::body::Framing;
 use crate::http::scan::{HeadScan, Scan, leading_crlf};
 use crate::policy::client_address::{forwarded, is_in};
 use crate::token::{Credential, CredentialKind, Credentials, Issuer, KeySet, VerifyingKey};
 
 const ISSUER: &str = "https://idp.example.com";
+/// Longer bodies are refused by their announcement.
+const BODY_BYTES: u64 = 1000;
 const SHARED: &[u8] = b"a secret that is shared with the issuer alone";
 
 /// Tokens in every state, and what only looks like one.
@@ -231,6 +234,7 @@ fn fields() -> impl Strategy<Value = String> {
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
         "Connection: Authorization\r\n",
         "Content-Length: 3\r\n",
+        "Content-Length: 1001\r\n",
         "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Expect: 100-continue\r\n",
         "Expect: something\r\n",
@@ -340,7 +344,9 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
     };
     let client = client.map(|client| client.to_canonical().to_string());
     let client = client.unwrap_or_else(|| "unknown".to_owned());
+    let too_large = matches!(request.head.framing, Framing::Length(length) if length > BODY_BYTES);
     match decide(&POLICY, &facts, now(), memory) {
+        Decision::Forward(_) if too_large => refused(Refusal::BodyTooLarge, client),
         Decision::Forward(_) => (None, "forwarded", client),
         Decision::Refuse(no) => refused(no.refusal, client),
     }
@@ -357,6 +363,7 @@ fn explained(incoming: &Incoming) -> Outcome {
         policy: &POLICY,
         limits: &LIMITS,
         trust: &TRUST,
+        body_bytes: BODY_BYTES,
     };
     let explained = explain(asked, rules, now()).expect("a whole head");
     let client = explained.steps.iter().find(|step| step.name == "client");
@@ -421,6 +428,7 @@ fn every_reason_comes_up() {
         "path_ambiguous",
         "connect_refused",
         "length_and_coding",
+        "body_too_large",
     ] {
         assert!(reasons.contains(&reason), "{reason} is not in {reasons:?}");
     }
