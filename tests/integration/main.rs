@@ -25,6 +25,7 @@ mod redirect;
 mod reload;
 mod requests;
 mod responses;
+mod revocations;
 mod routing;
 mod splits;
 mod stage;

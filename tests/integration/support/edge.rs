@@ -82,6 +82,7 @@ pub struct Setup {
     https: Option<String>,
     names: Vec<Vec<String>>,
     secret: String,
+    tokens: String,
     tunnels: Vec<Tunnel>,
     tables: String,
     files: Vec<(String, String)>,
@@ -142,6 +143,13 @@ impl Setup {
     /// The HS256 secret.
     pub fn secret(mut self, secret: &str) -> Self {
         self.secret = secret.to_owned();
+        self
+    }
+
+    /// One more line in `[tokens]`.
+    pub fn tokens(mut self, line: &str) -> Self {
+        self.tokens.push_str(line);
+        self.tokens.push('\n');
         self
     }
 
@@ -225,14 +233,14 @@ count = {}
 driver = "{driver}"
 [tokens]
 hs256_secret_file = "hs256"
-[tokens.ce]
+{}[tokens.ce]
 projects = ["proj-1"]
 permissions = ["tunnels.streams.create-delete"]
 [[project]]
 id = "proj-1"
 workspace = "ws-1"
 "#,
-            self.cores
+            self.cores, self.tokens
         );
         if let Some(http) = &self.http {
             toml.push_str("[http]\n");
@@ -270,6 +278,7 @@ impl Edge {
             https: None,
             names: vec![vec!["*.t.example.test".to_owned(), BASE_HOST.to_owned()]],
             secret: SECRET.to_owned(),
+            tokens: String::new(),
             tunnels: Vec::new(),
             tables: String::new(),
             files: Vec::new(),
