@@ -123,22 +123,25 @@ fn a_credential_that_is_narrowed_narrows_its_tokens_at_once() {
 }
 
 #[test]
-fn applications_and_users_enter_with_tokens_of_their_own() {
+fn case_18_applications_and_users_enter_with_tokens_of_their_own() {
     let upstream = Upstream::fixed("inside");
-    let keys = [(); 2].map(|()| P521PrivateKey::generate().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("reports.pem");
-    fs::write(&file, keys[0].public().to_pem().unwrap()).unwrap();
-    let credentials = format!(
-        "[[credential]]\nid = \"reports\"\nkind = \"app\"\npublic_key_file = \"{}\"\nprojects = [\"proj-1\"]\n\
-         [[credential]]\nid = \"ana\"\nkind = \"user\"\nprojects = [\"proj-2\"]\n",
-        file.display()
-    );
-    let edge = setup(&upstream).tables(&credentials).start();
+    let keys = [(); 3].map(|()| P521PrivateKey::generate().unwrap());
+    let mut setup = setup(&upstream)
+        .tables("[[credential]]\nid = \"ana\"\nkind = \"user\"\nprojects = [\"proj-2\"]");
+    for (id, key) in ["reports", "billing"].iter().zip(&keys) {
+        setup = setup
+            .file(&format!("{id}.pem"), &key.public().to_pem().unwrap())
+            .tables(&format!(
+                "[[credential]]\nid = \"{id}\"\nkind = \"app\"\npublic_key_file = \"{id}.pem\"\nprojects = [\"proj-1\"]"
+            ));
+    }
+    let edge = setup.start();
     let of = |id: &str| request(MintFamily::App(id.to_owned()));
-    let app = mint_es512(&keys[0], &of("reports")).unwrap();
-    let stranger = mint_es512(&keys[1], &of("reports")).unwrap();
+    let [app, other, stranger] =
+        [0, 1, 2].map(|key| mint_es512(&keys[key], &of("reports")).unwrap());
+    let billing = mint_es512(&keys[1], &of("billing")).unwrap();
     let nobody = mint_es512(&keys[0], &of("nobody")).unwrap();
+    let shared = mint_hs256(SECRET.as_bytes(), &of("reports")).unwrap();
     let auth = |user: &str| {
         mint_hs256(
             SECRET.as_bytes(),
@@ -149,7 +152,11 @@ fn applications_and_users_enter_with_tokens_of_their_own() {
     let mut client = edge.client();
     for (token, here, there) in [
         (app.as_str(), 200, 403),
+        (&billing, 200, 403),
+        // With the key of another application, with nobody's, and with the deployment secret.
+        (&other, 401, 401),
         (&stranger, 401, 401),
+        (&shared, 401, 401),
         (&nobody, 401, 401),
         (&auth("ana"), 403, 200),
         (&auth("reports"), 401, 401),

@@ -1,4 +1,27 @@
 //! A request without a good token gets no further; each case beside the one that does.
+//!
+//! The conformance cases of a tunnel that asks for tokens, by their numbers; each is in the name of its test, `case_01` to
+//! `case_19`, together with its twin one step outside.
+//!
+//! | Case | A request with | Answer | Where |
+//! |---|---|---|---|
+//! | 01 | no token | 401 | here |
+//! | 02 | a good bearer | goes through, without it | here |
+//! | 03, 04 | a good parameter, alone and between others | goes through, the others byte by byte | here |
+//! | 05 | the application's bearer and a good parameter | goes through with that bearer where `authorization = "app"`; else 401 (S4.1) | here |
+//! | 06 | the application's bearer alone | 401 | here |
+//! | 07 | a good parameter twice | 401 | here |
+//! | 08 | an expired bearer and a good parameter | 401 | here |
+//! | 09 | `Basic` and a good parameter | goes through with `Basic` | here |
+//! | 10 | a token that has expired a second ago | 401 | here |
+//! | 11 | no permissions | 403 | here |
+//! | 12 | a boundary of another project; a credential of another project | 403 | here, `credentials.rs` |
+//! | 13, 14 | a rule for one path, and for a pattern | by the path, 403 where it can be read twice | here |
+//! | 15 | a boundary for lists only | 403 | here |
+//! | 16 | `AND` of two projects | 403 | here |
+//! | 17 | one branch's path in another's project | 403 | here |
+//! | 18 | `alg` none, an application's token under HS256 or another application's key | 401 | here, `credentials.rs` |
+//! | 19 | a personal token that was taken back or is unknown | 401 | here, `credentials.rs` |
 
 use std::time::Duration;
 
@@ -16,7 +39,7 @@ fn challenge(answer: &Response) -> &str {
 }
 
 #[test]
-fn case_1_no_token_is_401_and_case_2_a_bearer_goes_through_and_stays_here() {
+fn case_01_no_token_is_401_and_case_02_a_bearer_goes_through_and_stays_here() {
     let stage = Stage::guarded();
     let answer = stage.refuses("/", "", 401, "token_missing");
     assert_eq!(challenge(&answer), PLAIN);
@@ -26,7 +49,7 @@ fn case_1_no_token_is_401_and_case_2_a_bearer_goes_through_and_stays_here() {
 }
 
 #[test]
-fn cases_3_and_4_a_parameter_goes_through_without_itself_and_the_rest_keeps_its_bytes() {
+fn case_03_and_case_04_a_parameter_goes_through_without_itself_and_the_rest_keeps_its_bytes() {
     let stage = Stage::guarded();
     let token = stage.edge.token(|_| ());
     for (before, after, left) in [
@@ -74,7 +97,7 @@ fn a_parameter_counts_in_every_spelling_of_its_name() {
 
 /// S4.1, which replaces case 5; with cases 6 and 8.
 #[test]
-fn cases_6_and_8_where_there_is_a_bearer_it_alone_counts() {
+fn case_06_and_case_08_where_there_is_a_bearer_it_alone_counts() {
     let stage = Stage::guarded();
     let good = stage.edge.token(|_| ());
     let expired = stage.edge.token(|claims| {
@@ -102,7 +125,7 @@ fn cases_6_and_8_where_there_is_a_bearer_it_alone_counts() {
 }
 
 #[test]
-fn case_7_a_parameter_twice_is_401_though_both_are_good() {
+fn case_07_a_parameter_twice_is_401_though_both_are_good() {
     let stage = Stage::guarded();
     let token = stage.edge.token(|_| ());
     for query in [
@@ -134,7 +157,7 @@ fn several_authorization_lines_are_401_though_both_are_good() {
 }
 
 #[test]
-fn case_9_basic_beside_a_parameter_is_the_applications() {
+fn case_09_basic_beside_a_parameter_is_the_applications() {
     let stage = Stage::guarded();
     let token = stage.edge.token(|_| ());
     let basic = "Authorization: Basic YTpi\r\n";
@@ -201,7 +224,7 @@ fn case_11_permissions() {
 }
 
 #[test]
-fn cases_12_15_16_and_17_boundaries() {
+fn case_12_case_15_case_16_and_case_17_boundaries() {
     let stage = Stage::guarded();
     let path = |project: &str, rule: serde_json::Value| json!({ "projects": [project], "scopes": { "tunnels": { "connect": { "params": { "path": rule } } } } });
     for (case, boundary, reason) in [
@@ -239,7 +262,7 @@ fn cases_12_15_16_and_17_boundaries() {
 }
 
 #[test]
-fn cases_13_and_14_paths() {
+fn case_13_and_case_14_paths() {
     let stage = Stage::guarded();
     let ping = bearer(&stage.bounded(path_rule(&json!({ "exact": "/ping" }))));
     assert_eq!(target(&stage.forwards("/ping?a", &ping)), "/ping?a");
@@ -390,7 +413,7 @@ fn a_client_whose_tokens_fail_too_often_is_told_to_wait() {
 
 /// S4.2, on a tunnel whose application has tokens of its own in `Authorization`.
 #[test]
-fn cases_5_and_6_an_application_keeps_its_authorization() {
+fn case_05_and_case_06_an_application_keeps_its_authorization() {
     let stage = Stage::guarded_with("authorization = \"app\"");
     let token = stage.edge.token(|_| ());
     let own = format!("Rstream-Authorization: Bearer {token}\r\n");
