@@ -15,6 +15,14 @@ pub const JSON_INTEGER_MAX: u64 = 1 << 53;
 pub const ISSUER_KEYS_MAX: usize = 64;
 /// Longest key set of an issuer, in bytes (S4.6).
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// How long fetching a key set may take (S4.6).
+pub const KEY_SET_WITHIN: Duration = Duration::from_secs(5);
+/// A key set that could not be renewed for so long is not used any more, unless the configuration says otherwise (S4.6).
+pub const KEY_SET_STALE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Requests of one core that may wait for keys of other issuers; one more is judged by the keys that are there.
+pub const KEY_WAITS_MAX: usize = 1024;
+/// How long a request waits for keys: longer than a fetch may take, with what it takes to put a set in force.
+pub const KEY_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Shortest HS256 secret that verifies or signs anything, in bytes (RFC 7518 3.2).
 pub const HS256_SECRET_BYTES_MIN: usize = 32;
 /// Most bytes of a token's subject that reach a log.

@@ -1044,10 +1044,10 @@ fn issuers_have_one_source_of_keys_and_an_audience() {
 + [[project]]
 ! adit.toml:15:12: issuer[1].audience: contradicts audience_unchecked = true: remove one of them
 ! adit.toml:17:15: issuer[1].algorithms[1]: expected one of "HS256", "ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256", found "none"
-! adit.toml:20:1: issuer[2]: needs one source of keys: public_key_file, jwks_file or hs256_secret_file
+! adit.toml:20:1: issuer[2]: needs one source of keys: jwks_url, jwks_file, public_key_file or hs256_secret_file
 ! adit.toml:21:10: issuer[2].issuer: "a" is already an issuer at adit.toml:14:10
 ! adit.toml:26:16: issuer[2].max_lifetime: expected a duration such as "24h", or "unlimited", found "long"
-! adit.toml:33:12: issuer[3].jwks_url: key sets from a URL are not built yet in this version; write them to a file, and name it in jwks_file
+! adit.toml:33:12: issuer[3].jwks_url: its host is not that of the issuer "b": write jwks_hosts = ["idp.example.com"] if that is meant
 
 - [[project]]
 + [[issuer]]
@@ -1092,6 +1092,98 @@ fn issuers_have_one_source_of_keys_and_an_audience() {
 ! adit.toml:38:19: issuer[4].public_key_file: app.pem: a key that none of the algorithms is for
 ! adit.toml:45:13: issuer[5].jwks_file: set.json is no key set with a key for one of the algorithms
 "#,
+    );
+}
+
+#[test]
+fn key_sets_come_from_the_issuer_s_own_public_host_unless_another_is_meant() {
+    let issuer = |issuer: &str, lines: &str| {
+        let lines = lines.replace('\n', "\n+ ");
+        format!(
+            "+ [[issuer]]\n+ issuer = \"{issuer}\"\n+ audience = [\"edge\"]\n+ algorithms = [\"ES256\"]\n+ {lines}\n+ projects = [\"proj-1\"]\n+ permissions = []\n"
+        )
+    };
+    let host = "https://idp.example.com";
+    let found = |issuers: &str, problems: &str| {
+        check(&format!(
+            "\n- [[project]]\n{issuers}+ [[project]]\n{problems}"
+        ));
+    };
+    let good = [
+        (host, format!("jwks_url = \"{host}/jwks\"")),
+        (
+            "b",
+            format!("jwks_url = \"{host}/jwks?v=1\"\njwks_hosts = [\"idp.example.com\"]"),
+        ),
+        (
+            "http://127.0.0.1:9",
+            "jwks_url = \"http://127.0.0.1:8/jwks\"".to_owned(),
+        ),
+        (
+            "http://[::1]:9",
+            "jwks_url = \"http://[::1]/jwks\"".to_owned(),
+        ),
+        (
+            "https://10.0.0.1",
+            "jwks_url = \"https://10.0.0.1/\"\njwks_private_addresses = true".to_owned(),
+        ),
+        (
+            "https://8.8.8.8",
+            "jwks_url = \"https://8.8.8.8/\"\njwks_max_stale = \"2h\"".to_owned(),
+        ),
+    ];
+    let good: String = good
+        .iter()
+        .map(|(name, lines)| issuer(name, lines))
+        .collect();
+    found(&good, "");
+    let plain = "without TLS anybody on the way could put in keys: write https:// (http:// is for a loopback address such as 127.0.0.1 alone)";
+    let private = "is in a private network: write jwks_private_addresses = true if that is meant";
+    for (name, url, problem) in [
+        (
+            host,
+            "https://idp.example.net/jwks",
+            "its host is not that of the issuer \"https://idp.example.com\": write jwks_hosts = [\"idp.example.net\"] if that is meant",
+        ),
+        (host, "http://idp.example.com/jwks", plain),
+        ("http://10.0.0.1", "http://10.0.0.1/jwks", plain),
+        ("http://localhost", "http://localhost/jwks", plain),
+        ("https://10.0.0.1", "https://10.0.0.1/jwks", private),
+        ("https://127.0.0.1", "https://127.0.0.1/jwks", private),
+        (
+            host,
+            "https://me:secret@idp.example.com/jwks",
+            "a key set is public: no user and no password belong into its URL",
+        ),
+        (
+            host,
+            "https://idp.example.com/jwks#a",
+            "remove what follows #, which is never sent",
+        ),
+        (
+            host,
+            "ftp://idp.example.com/jwks",
+            "a key set is fetched by https://",
+        ),
+        (
+            host,
+            "idp.example.com/jwks",
+            "expected a URL such as \"https://idp.example.com/jwks\"",
+        ),
+    ] {
+        let line = format!("jwks_url = \"{url}\"");
+        found(
+            &issuer(name, &line),
+            &format!("! adit.toml:17:12: issuer[1].jwks_url: {problem}\n"),
+        );
+    }
+    let idle = "jwks_file = \"set.json\"\njwks_hosts = [\"a\"]\njwks_max_stale = \"1h\"";
+    let told = "has no effect without jwks_url; remove it";
+    found(
+        &issuer(host, idle),
+        &format!(
+            "! adit.toml:17:13: issuer[1].jwks_file: set.json is no key set with a key for one of the algorithms\n! adit.toml:18:14: issuer[1].jwks_hosts: {told}\n! adit.toml:19:18: issuer[1].jwks_max_stale: {told}\n"
+        ),
     );
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Secret,
     /// Certificates: everybody may read them, nobody else may write them.
     Certificates,
+    /// What this process keeps for itself: nobody else may read or write it, nor exchange it in its folder.
+    State,
 }
 
 /// Why a file was not read.
@@ -58,7 +60,7 @@ impl FileError {
                     Purpose::Secret => {
                         format!("the file named here cannot be opened: {reason}")
                     }
-                    Purpose::Configuration | Purpose::Certificates => {
+                    Purpose::Configuration | Purpose::Certificates | Purpose::State => {
                         format!("{shown} cannot be opened: {reason}")
                     }
                 }
@@ -86,7 +88,7 @@ fn reason(kind: ErrorKind) -> String {
 impl Access {
     fn message(self, path: &std::path::Display<'_>, purpose: Purpose) -> String {
         let mode = match purpose {
-            Purpose::Secret => "600",
+            Purpose::Secret | Purpose::State => "600",
             Purpose::Configuration | Purpose::Certificates => "go-w",
         };
         match self {
@@ -117,6 +119,15 @@ pub(super) struct Contents {
     pub(super) identity: (u64, u64),
 }
 
+/// What this process keeps for itself at `path`; nothing where there is no such file. The error is for an operator.
+pub fn read_state(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    match read(path, Purpose::State) {
+        Ok(contents) => Ok(Some(contents.bytes)),
+        Err(FileError::Unreadable(ErrorKind::NotFound)) => Ok(None),
+        Err(error) => Err(error.message(path, Purpose::State)),
+    }
+}
+
 /// Reads `path` if its access rights fit its purpose.
 pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError> {
     let unreadable = |error: std::io::Error| FileError::Unreadable(error.kind());
@@ -131,12 +142,12 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
         return Err(FileError::NotAFile);
     }
     judge(Rights::of(&metadata), purpose, our_user()).map_err(FileError::Open)?;
-    if purpose == Purpose::Configuration {
+    if matches!(purpose, Purpose::Configuration | Purpose::State) {
         judge_folders(path)?;
     }
     let max = match purpose {
         Purpose::Configuration => CONFIG_FILE_BYTES_MAX,
-        Purpose::Secret | Purpose::Certificates => CREDENTIAL_FILE_BYTES_MAX,
+        Purpose::Secret | Purpose::Certificates | Purpose::State => CREDENTIAL_FILE_BYTES_MAX,
     };
     if metadata.len() > max {
         return Err(FileError::TooLong(max));
@@ -224,12 +235,14 @@ fn judge(rights: Rights, purpose: Purpose, our_user: u32) -> Result<(), Access> 
         return Err(Access::WriteByGroup);
     }
     match purpose {
-        Purpose::Secret if others_may(0o004) => Err(Access::ReadByOthers),
-        Purpose::Secret if group_may(0o004) => Err(Access::ReadByGroup),
-        Purpose::Configuration if rights.owner != 0 && rights.owner != our_user => {
+        Purpose::Secret | Purpose::State if others_may(0o004) => Err(Access::ReadByOthers),
+        Purpose::Secret | Purpose::State if group_may(0o004) => Err(Access::ReadByGroup),
+        Purpose::Configuration | Purpose::State
+            if rights.owner != 0 && rights.owner != our_user =>
+        {
             Err(Access::OwnedBy(rights.owner))
         }
-        Purpose::Secret | Purpose::Configuration | Purpose::Certificates => Ok(()),
+        Purpose::Secret | Purpose::Configuration | Purpose::Certificates | Purpose::State => Ok(()),
     }
 }
 

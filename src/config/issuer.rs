@@ -4,15 +4,10 @@
 //! word, a shared secret that is the deployment's own (S4.6).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-
-use rustls::pki_types::SubjectPublicKeyInfoDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::credential::some_projects;
-use super::credential_file;
-use super::field::{At, Field};
-use super::files::{self, Contents, Purpose};
+use super::field::At;
+use super::issuer_keys;
 use super::problem::Place;
 use super::project::ProjectIds;
 use super::reader::Reader;
@@ -20,8 +15,7 @@ use super::resources;
 use super::settings::{Issuer, Tokens};
 use super::units;
 use super::written::quoted;
-use crate::limits::{HS256_SECRET_BYTES_MIN, KEY_SET_BYTES_MAX};
-use crate::token::{Algorithm, KeySet, VerifyingKey};
+use crate::token::Algorithm;
 
 pub(super) const KNOWN: &[&str] = &[
     "issuer",
@@ -29,6 +23,10 @@ pub(super) const KNOWN: &[&str] = &[
     "audience_unchecked",
     "algorithms",
     "jwks_url",
+    "jwks_hosts",
+    "jwks_private_addresses",
+    "jwks_ca_file",
+    "jwks_max_stale",
     "jwks_file",
     "public_key_file",
     "hs256_secret_file",
@@ -80,9 +78,10 @@ fn issuer(
         .required(findings, "issuer = \"https://idp.example.com\"");
     let audience = audience(table);
     let algorithms = algorithms(table);
-    let keys = algorithms
-        .as_deref()
-        .and_then(|algorithms| keys(table, context, algorithms));
+    let keys = algorithms.as_deref().and_then(|algorithms| {
+        let issuer = name.as_ref().map(|at| at.value.as_str());
+        issuer_keys::keys(table, context.tokens, issuer, algorithms)
+    });
     let projects = table
         .texts("projects")
         .then(|at| some_projects(table, at, context.projects))
@@ -101,6 +100,7 @@ fn issuer(
     Some(Issuer {
         issuer: name?.value,
         audience: audience?,
+        algorithms: algorithms?,
         keys: keys?,
         max_lifetime: max_lifetime.or(Some(MAX_LIFETIME_SECONDS))?,
         projects: projects?.value,
@@ -162,87 +162,4 @@ fn algorithms(table: &Reader<'_>) -> Option<Vec<Algorithm>> {
         return None;
     }
     Some(list.value.into_iter().map(|at| at.value).collect())
-}
-
-/// The one source of keys that is written.
-fn keys(table: &Reader<'_>, context: &Context<'_>, algorithms: &[Algorithm]) -> Option<KeySet> {
-    let findings = table.findings;
-    if let Field::Good(at) = table.look_up("jwks_url") {
-        let message = "key sets from a URL are not built yet in this version; write them to a file, and name it in jwks_file";
-        findings.error(&at.spot, message);
-        return None;
-    }
-    let secret = credential_file::secret_file(table, "hs256_secret_file");
-    let (public, set) = (table.file("public_key_file"), table.file("jwks_file"));
-    let written = [
-        matches!(secret, Field::Absent(_)),
-        matches!(public, Field::Absent(_)),
-        matches!(set, Field::Absent(_)),
-    ];
-    if written.iter().filter(|absent| !**absent).count() != 1 {
-        let message = "needs one source of keys: public_key_file, jwks_file or hs256_secret_file";
-        findings.error(&table.spot, message);
-        return None;
-    }
-    let spot_of_algorithms = table.spot_of("algorithms");
-    match (secret, public, set) {
-        (Field::Good(at), ..) => {
-            if algorithms != [Algorithm::Hs256] {
-                let message = "a shared secret is for HS256 alone: write algorithms = [\"HS256\"]";
-                findings.error(&spot_of_algorithms, message);
-                return None;
-            }
-            let ours = context.tokens.map(|tokens| tokens.hs256_secret.expose());
-            if ours == Some(at.value.expose()) {
-                let message =
-                    "is the deployment secret: the issuer could make every token of this edge";
-                findings.error(&at.spot, message);
-                return None;
-            }
-            let key = VerifyingKey::secret(at.value.expose());
-            if key.is_none() {
-                let message = format!("the secret needs at least {HS256_SECRET_BYTES_MIN} bytes");
-                findings.error(&at.spot, message);
-            }
-            key.map(KeySet::One)
-        }
-        (_, Field::Good(at), _) => {
-            let contents = contents(table, &at)?;
-            let spki = SubjectPublicKeyInfoDer::from_pem_slice(&contents.bytes);
-            let shown = at.value.display();
-            let Ok(spki) = spki else {
-                findings.error(&at.spot, format!("{shown} has no PEM block PUBLIC KEY"));
-                return None;
-            };
-            VerifyingKey::from_spki(&spki, algorithms)
-                .map(KeySet::One)
-                .map_err(|error| findings.error(&at.spot, format!("{shown}: {error}")))
-                .ok()
-        }
-        (_, _, Field::Good(at)) => {
-            let contents = contents(table, &at)?;
-            let set = (contents.bytes.len() <= KEY_SET_BYTES_MAX)
-                .then(|| KeySet::parse(&contents.bytes, algorithms))
-                .flatten()
-                .filter(|set| !set.is_empty());
-            if set.is_none() {
-                let shown = at.value.display();
-                let message = format!("{shown} is no key set with a key for one of the algorithms");
-                findings.error(&at.spot, message);
-            }
-            set
-        }
-        _ => None,
-    }
-}
-
-fn contents(table: &Reader<'_>, at: &At<PathBuf>) -> Option<Contents> {
-    let findings = table.findings;
-    findings.sources.borrow_mut().add_file(&at.value);
-    files::read(&at.value, Purpose::Certificates)
-        .map_err(|error| {
-            let message = error.message(&at.value, Purpose::Certificates);
-            findings.error(&at.spot, message);
-        })
-        .ok()
 }

@@ -12,6 +12,7 @@
 //! Tested in `tests/config_errors.rs` (the exact messages), `tests/config_sources.rs` (several files, the environment,
 //! access rights) and `tests/config_reference.rs` (the files in `config/`).
 
+mod address;
 mod bounds;
 mod certificate;
 mod client_address;
@@ -24,6 +25,8 @@ mod files;
 mod gather;
 mod hostname;
 mod issuer;
+mod issuer_keys;
+mod jwks_url;
 mod listener;
 mod nearest;
 mod problem;
@@ -44,9 +47,11 @@ mod written;
 
 use std::path::Path;
 
+pub use address::is_public;
 pub use credential_file::secret_from_file_bytes;
 pub use diff::diff;
 pub use environment::{is_override, is_secret};
+pub use files::read_state;
 pub use listener::reaches;
 pub use problem::{Problem, Report};
 pub use revocations::revocations;

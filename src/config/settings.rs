@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -13,7 +14,7 @@ use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
-use crate::token::{KeySet, P521Key};
+use crate::token::{Algorithm, KeySet, P521Key};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
 #[derive(Debug)]
@@ -174,7 +175,9 @@ pub struct Issuer {
     pub issuer: String,
     /// Empty: not looked at.
     pub audience: Vec<String>,
-    pub keys: KeySet,
+    /// Never empty.
+    pub algorithms: Vec<Algorithm>,
+    pub keys: IssuerKeys,
     /// Seconds; `None`: unlimited.
     pub max_lifetime: Option<u64>,
     pub projects: Vec<String>,
@@ -183,6 +186,26 @@ pub struct Issuer {
     pub boundary: Option<Arc<Json>>,
     pub resources_claim: Option<String>,
     pub subject_claim: String,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum IssuerKeys {
+    Fixed(KeySet),
+    Url(KeySetUrl),
+}
+
+/// A key set that is fetched (S4.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetUrl {
+    /// `https`, or `http` to a loopback address; the host is the issuer's or listed.
+    pub url: String,
+    /// A name may lead into a private network.
+    pub private_addresses: bool,
+    /// Certificates of `jwks_ca_file`; `None`: the system's roots.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
+    /// A set that could not be renewed for so long is not used any more.
+    pub max_stale: Duration,
 }
 
 #[derive(Debug, PartialEq, Eq)]

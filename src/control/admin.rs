@@ -201,12 +201,15 @@ async fn metrics_page(State(admin): State<Admin>, request: Request) -> Response 
     let Ok(cores) = tokio::task::spawn_blocking(move || engine.reports()).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    let issuers = admin.engine.issuers();
     let process = metrics::Process {
         node: admin.engine.node(),
         tunnels: admin.engine.tunnels(),
         drivers: admin.engine.drivers(),
         uptime_seconds: (admin.engine.clock().now().monotonic - admin.started).as_secs(),
         configuration: admin.engine.configuration(),
+        unix_seconds: admin.engine.clock().now().unix_seconds(),
+        issuers: &issuers,
     };
     let content_type = [(
         header::CONTENT_TYPE,

@@ -5,12 +5,13 @@ mod tokens;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::settings::{
     Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
 };
+use crate::control::key_sets::KeySets;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::policy::{self, Guard, Policy};
@@ -23,6 +24,8 @@ use crate::worker::snapshot::Snapshot;
 /// What stays the same over reloads: ticket keys, and the numbers by which pools know their servers.
 pub(super) struct Lasting {
     tickets: TicketKeys,
+    /// Sets that issuers publish at a URL.
+    pub(super) key_sets: KeySets,
     origins: HashMap<OriginKey, Numbered>,
     next_origin: u64,
 }
@@ -45,6 +48,7 @@ impl Lasting {
     pub(super) fn new() -> Result<Self, rustls::Error> {
         Ok(Lasting {
             tickets: TicketKeys::generate()?,
+            key_sets: KeySets::default(),
             origins: HashMap::new(),
             next_origin: 0,
         })
@@ -88,7 +92,7 @@ pub(super) fn snapshot(
     };
     Ok(Snapshot {
         node: settings.engine.name.clone(),
-        policy: Arc::new(policy(settings)?),
+        policy: Arc::new(policy(settings, &lasting.key_sets)?),
         origins,
         server_names,
         public_port,
@@ -104,14 +108,14 @@ pub(super) fn snapshot(
 }
 
 /// What verdicts come from.
-pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
+pub(super) fn policy(settings: &Settings, key_sets: &KeySets) -> Result<Policy, rustls::Error> {
     let mut routes = Routes::default();
     for (index, tunnel) in settings.tunnels.iter().enumerate() {
         routes.insert(&tunnel.hostname, index);
     }
     let keys = settings.tokens.as_ref();
     let keys = keys
-        .map(|tokens| tokens::keys(settings, tokens))
+        .map(|tokens| tokens::keys(settings, tokens, key_sets))
         .transpose()?;
     let base_host = CanonicalHost::parse(settings.engine.host.as_bytes())
         .map_err(|_| rustls::Error::General("engine.host is not a host name".to_owned()))?;
@@ -121,12 +125,13 @@ pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
         .collect();
     Ok(Policy {
         base_host,
-        routes,
+        routes: routes.into(),
         tunnels: settings
             .tunnels
             .iter()
             .map(|tunnel| policy_tunnel(settings, tunnel, &workspaces))
-            .collect(),
+            .collect::<Vec<_>>()
+            .into(),
         keys,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
@@ -213,8 +218,15 @@ pub(super) fn addresses(
 }
 
 fn upstream_tls(tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = rustls::RootCertStore::empty();
-    match &tls.roots {
+    client_config(roots(tls.roots.as_deref())?)
+}
+
+/// Whose certificates count: these, or those that the system trusts.
+pub(super) fn roots(
+    certificates: Option<&[CertificateDer<'static>]>,
+) -> Result<RootCertStore, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    match certificates {
         Some(certificates) => {
             for certificate in certificates {
                 roots.add(certificate.clone())?;
@@ -225,7 +237,7 @@ fn upstream_tls(tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    client_config(roots)
+    Ok(roots)
 }
 
 fn server_names(https: &Https, tickets: &TicketKeys) -> Result<ServerNames, rustls::Error> {

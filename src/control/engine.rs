@@ -1,24 +1,33 @@
 //! The cores: their threads, their listeners, and what they are told.
 
+mod keys;
+mod reloads;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
 use super::access_log::{Sink, Writer};
 use super::compile::{self, Lasting};
+use super::key_sets::{Message, Source, sources};
 use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
 use crate::config::settings::{LogFormat, Settings};
 use crate::runtime::clock::Clock;
 use crate::telemetry::counters::Counters;
-use crate::telemetry::metrics::Configuration;
 use crate::telemetry::queue::log_queue;
 use crate::telemetry::record::Format;
 use crate::worker::Command;
 use crate::worker::client::Entry;
+use crate::worker::keys::AskForKeys;
 use crate::worker::snapshot::Snapshot;
+use keys::Fetches;
+use reloads::Reloads;
 
 /// All cores of a running process.
 pub struct Engine {
@@ -33,15 +42,9 @@ pub struct Engine {
     current: Mutex<Current>,
     draining: AtomicBool,
     reloads: Reloads,
-}
-
-/// What reloads came to.
-#[derive(Debug, Default)]
-struct Reloads {
-    taken: AtomicU64,
-    refused: AtomicU64,
-    /// The last one was refused: the configuration in force is an older one.
-    stale: AtomicBool,
+    /// To whoever fetches key sets.
+    key_sets: UnboundedSender<Message>,
+    key_set_inbox: Mutex<Option<UnboundedReceiver<Message>>>,
 }
 
 struct Current {
@@ -53,6 +56,9 @@ struct Current {
     tunnels: usize,
     upstreams: Upstreams,
     resolve_every: Duration,
+    key_set_sources: Vec<Source>,
+    /// How often the key set of each issuer was fetched.
+    fetches: BTreeMap<String, Fetches>,
     /// Reloads so far.
     reloads: u64,
     /// What cannot change without a restart.
@@ -68,6 +74,8 @@ impl Current {
             tunnels: settings.tunnels.len(),
             upstreams: Upstreams::new(&settings.tunnels),
             resolve_every: settings.timeouts.upstream_resolve,
+            key_set_sources: sources(settings).collect(),
+            fetches: BTreeMap::new(),
             reloads: 0,
             fixed: fixed(settings),
         }
@@ -85,47 +93,49 @@ impl Engine {
             .collect();
         let public_port = start::public_port(settings, &addresses);
         let mut lasting = Lasting::new().map_err(StartError::Tls)?;
+        lasting
+            .key_sets
+            .follow(settings, clock.now().unix_seconds());
+        let (key_sets, key_set_inbox) = unbounded_channel();
+        let asked = key_sets.clone();
+        let ask_for_keys: AskForKeys =
+            Arc::new(move |request| asked.send(Message::Asked(request)).is_ok());
         let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting)?;
         let format = sink.as_ref().map(|_| match settings.log.format {
             LogFormat::Json => Format::Json,
             LogFormat::Text => Format::Text,
         });
-        let mut queues = Vec::new();
-        let mut cores = Vec::new();
-        let mut drivers = Vec::new();
         let listeners = start::by_core(bound, cpus.len());
-        for (index, ((cpu, listeners), snapshot)) in
-            cpus.into_iter().zip(listeners).zip(&snapshots).enumerate()
-        {
-            let log = format.map(|format| {
-                let (sender, receiver) = log_queue();
-                queues.push(receiver);
-                (sender, format)
+        let seeds = cpus.into_iter().zip(listeners).zip(&snapshots);
+        let mut queues = Vec::new();
+        let cores = seeds
+            .enumerate()
+            .map(|(index, ((cpu, listeners), snapshot))| {
+                let log = format.map(|format| {
+                    let (sender, receiver) = log_queue();
+                    queues.push(receiver);
+                    (sender, format)
+                });
+                start::Core {
+                    index,
+                    cpu,
+                    listeners,
+                    snapshot: snapshot.clone(),
+                    log,
+                    ask_for_keys: ask_for_keys.clone(),
+                    clock: clock.clone(),
+                }
+                .start(&settings.cores)
             });
-            let core = start::Core {
-                index,
-                cpu,
-                listeners,
-                snapshot: snapshot.clone(),
-                log,
-                clock: clock.clone(),
-            };
-            let started = core.start(&settings.cores);
-            let (handle, chosen) = started.map_err(|error| StartError::Core(index, error))?;
-            tracing::info!(
-                event = "core_started",
-                core = index,
-                cpu,
-                driver = %chosen.driver,
-                reason = chosen.reason
-            );
-            drivers.push(chosen.driver.to_string());
-            cores.push(handle);
-        }
+        let cores: Result<Vec<_>, _> = cores.collect();
+        let (cores, drivers) = cores?.into_iter().unzip();
         let log = sink
             .map(|sink| Writer::start(sink, queues))
             .transpose()
             .map_err(StartError::Control)?;
+        let current = Current::new(settings, lasting, snapshots);
+        // Whoever fetches is not there yet.
+        let _ = key_sets.send(Message::Sources(current.key_set_sources.clone()));
         Ok(Engine {
             cores,
             drivers,
@@ -134,9 +144,11 @@ impl Engine {
             public_port,
             clock,
             log,
-            current: Mutex::new(Current::new(settings, lasting, snapshots)),
+            current: Mutex::new(current),
             draining: false.into(),
             reloads: Reloads::default(),
+            key_sets,
+            key_set_inbox: Mutex::new(Some(key_set_inbox)),
         })
     }
 
@@ -174,6 +186,8 @@ impl Engine {
     /// logs stay as they are.
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let mut current = self.current();
+        let now = self.clock.now().unix_seconds();
+        current.lasting.key_sets.follow(settings, now);
         let snapshots = compile_all(
             settings,
             self.public_port,
@@ -189,6 +203,10 @@ impl Engine {
         self.put_in_force(&mut current, snapshots, Command::Swap);
         current.tunnels = settings.tunnels.len();
         current.upstreams = Upstreams::new(&settings.tunnels);
+        current.key_set_sources = sources(settings).collect();
+        let _ = self
+            .key_sets
+            .send(Message::Sources(current.key_set_sources.clone()));
         current.resolve_every = settings.timeouts.upstream_resolve;
         current.reloads += 1;
         Ok(())
@@ -223,27 +241,6 @@ impl Engine {
         } = current;
         let snapshots = resolve::redirect_all(upstreams, snapshots, lasting);
         self.put_in_force(current, snapshots, Command::Redirect);
-    }
-
-    /// A reload has ended: in force, or refused.
-    pub fn note_reload(&self, taken: bool) {
-        let reloads = &self.reloads;
-        let count = if taken {
-            &reloads.taken
-        } else {
-            &reloads.refused
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        reloads.stale.store(!taken, Ordering::Relaxed);
-    }
-
-    /// What the metrics say about the configuration.
-    pub fn configuration(&self) -> Configuration {
-        Configuration {
-            reloads_taken: self.reloads.taken.load(Ordering::Relaxed),
-            reloads_refused: self.reloads.refused.load(Ordering::Relaxed),
-            stale: self.reloads.stale.load(Ordering::Relaxed),
-        }
     }
 
     /// How often names of upstreams are resolved anew.

@@ -10,6 +10,7 @@ pub mod access_log;
 pub mod admin;
 mod compile;
 pub mod engine;
+mod key_sets;
 mod process_log;
 mod reload;
 mod resolve;
@@ -29,13 +30,17 @@ use crate::policy::Policy;
 use crate::runtime::clock::Clock;
 use crate::runtime::process;
 use engine::Engine;
+use key_sets::KeySets;
 use reload::{Reloader, Reloads};
 use start::StartError;
 use watch::Watch;
 
-/// The policy that these settings mean, as a core has it: for what explains verdicts.
+/// The policy that these settings mean, as a core has it: for what explains verdicts. Key sets are those that a running
+/// process kept last.
 pub fn policy(settings: &Settings) -> Result<Policy, StartError> {
-    compile::policy(settings).map_err(StartError::Tls)
+    let mut key_sets = KeySets::default();
+    key_sets.follow(settings, Clock::default().now().unix_seconds());
+    compile::policy(settings, &key_sets).map_err(StartError::Tls)
 }
 
 /// Where a running process has its configuration from, to read it again.
@@ -100,6 +105,9 @@ async fn supervise(
         "ready"
     );
     tokio::spawn(resolve_names(engine.clone()));
+    if let Some(inbox) = engine.key_set_inbox() {
+        tokio::spawn(key_sets::run(engine.clone(), inbox));
+    }
     started(&engine);
     let drain = settings.timeouts.drain;
     let (watch, mut changes) = Watch::open();

@@ -75,6 +75,9 @@ impl Reloader {
                     "in force"
                 );
                 self.settings = loaded.settings;
+                if asked {
+                    self.engine.refresh_key_sets();
+                }
             }
             Err(error) => {
                 self.engine.note_reload(false);

@@ -18,6 +18,7 @@ use crate::runtime::process;
 use crate::telemetry::queue::LogSender;
 use crate::telemetry::record::Format;
 use crate::worker::client::Entry;
+use crate::worker::keys::AskForKeys;
 use crate::worker::snapshot::Snapshot;
 use crate::worker::{self, Command, Start};
 
@@ -163,6 +164,7 @@ pub(super) struct Core {
     pub listeners: Vec<(TcpListener, Entry)>,
     pub snapshot: Arc<Snapshot>,
     pub log: Option<(LogSender, Format)>,
+    pub ask_for_keys: AskForKeys,
     pub clock: Clock,
 }
 
@@ -173,8 +175,23 @@ pub(super) struct CoreHandle {
 }
 
 impl Core {
-    /// Starts the thread; answers when the core accepts.
-    pub(super) fn start(self, cores: &Cores) -> io::Result<(CoreHandle, Chosen)> {
+    /// Starts the core and says so in the log; answers when it accepts, with the name of its driver.
+    pub(super) fn start(self, cores: &Cores) -> Result<(CoreHandle, String), StartError> {
+        let (core, cpu) = (self.index, self.cpu);
+        let started = self.start_thread(cores);
+        let (handle, chosen) = started.map_err(|error| StartError::Core(core, error))?;
+        let driver = chosen.driver.to_string();
+        tracing::info!(
+            event = "core_started",
+            core,
+            cpu,
+            driver,
+            reason = chosen.reason
+        );
+        Ok((handle, driver))
+    }
+
+    fn start_thread(self, cores: &Cores) -> io::Result<(CoreHandle, Chosen)> {
         let (commands, unopened) = mailbox()?;
         let start = Start {
             index: self.index,
@@ -185,6 +202,7 @@ impl Core {
             snapshot: self.snapshot,
             commands: unopened,
             log: self.log,
+            ask_for_keys: self.ask_for_keys,
             clock: self.clock,
             seed: seed()?,
         };

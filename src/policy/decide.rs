@@ -10,10 +10,10 @@ use crate::boundary::ConnectContext;
 use crate::clock::Now;
 use crate::http::field::FieldKind;
 use crate::http::path::{JudgedPath, judge};
-use crate::token::{self, TokenCache, TokenError, TokenForm, VerifiedToken};
+use crate::token::{self, TokenCache, TokenError, TokenForm, VerifiedToken, WantedKey};
 
 use super::budget::Budgets;
-use super::{Decision, Facts, Guard, Policy, Refusal, Refused, Scheme, Tunnel};
+use super::{Decision, Facts, Guard, NeedsKeys, Policy, Refusal, Refused, Scheme, Tunnel};
 
 /// What one core remembers and works in: verified tokens, and room to decode into. It changes no verdict.
 #[derive(Debug)]
@@ -105,7 +105,17 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
     let work = (&mut memory.tokens, &mut memory.spent);
     let (token, carrier) = match verify(policy, &evidence, client, now, work) {
         Ok(verified) => verified,
-        Err(refusal) => return refuse(refusal, Some(index), Identity::Anonymous),
+        Err(refusal) => {
+            let otherwise = Refused {
+                refusal,
+                tunnel: Some(index),
+                identity: Identity::Anonymous,
+            };
+            return match wanted_key(policy, &evidence, refusal) {
+                Some(key) => Decision::NeedsKeys(Box::new(NeedsKeys { key, otherwise })),
+                None => Decision::Refuse(otherwise),
+            };
+        }
     };
     let withholds = match (tunnel.authorization, carrier) {
         (Authorization::Edge, Carrier::Field) => true,
@@ -145,6 +155,18 @@ fn verify(
         }
     };
     Ok((verified.map_err(refused)?, carrier))
+}
+
+/// The key that may cure a refusal, if one may.
+fn wanted_key(policy: &Policy, evidence: &Evidence<'_>, refusal: Refusal) -> Option<WantedKey> {
+    let Refusal::Unauthenticated(Unauthenticated::Token(
+        TokenError::UnknownKey | TokenError::NoKeys,
+    )) = refusal
+    else {
+        return None;
+    };
+    let (token, _) = evidence.token().ok()?;
+    policy.keys.as_ref()?.wanted_key(token)
 }
 
 /// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for. A target that says https is not

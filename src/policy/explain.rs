@@ -116,6 +116,14 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
             reason: "forwarded",
         }),
         Decision::Refuse(no) => refused(steps, no.refusal),
+        Decision::NeedsKeys(needs) => {
+            let issuer = &needs.key.issuer;
+            let saw = format!(
+                "those of {issuer} are asked for once more, within limits; judged here by the set that was kept last"
+            );
+            steps.add("keys", saw);
+            refused(steps, needs.otherwise.refusal)
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod reach;
 pub mod refusal;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::authn::{Authorization, Identity};
 use crate::authz::Permit;
@@ -20,24 +21,36 @@ use crate::boundary::TunnelProperties;
 use crate::http::host::CanonicalHost;
 use crate::http::request::Request;
 use crate::route::Routes;
-use crate::token::TokenKeys;
+use crate::token::{KeySet, TokenKeys, WantedKey};
 
 pub use decide::{Memory, decide};
 pub use refusal::Refusal;
 
-/// Everything that verdicts come from. Immutable; built off the data path, one copy for each core.
-#[derive(Debug)]
+/// Everything that verdicts come from. Immutable; built off the data path, one copy for each core. What is large stands
+/// behind a pointer of that core's own, so that other keys do not copy it.
+#[derive(Clone, Debug)]
 pub struct Policy {
     pub base_host: CanonicalHost,
     /// Host to index in `tunnels`.
-    pub routes: Routes<usize>,
-    pub tunnels: Vec<Tunnel>,
+    pub routes: Arc<Routes<usize>>,
+    pub tunnels: Arc<Vec<Tunnel>>,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
     /// Tokens that fail per second and client; 0: no limit (S9).
     pub failed_verifications_per_second: u64,
     /// Tokens that take a public key, likewise.
     pub expensive_verifications_per_second: u64,
+}
+
+impl Policy {
+    /// The same with other keys of one issuer; see [`TokenKeys::with_key_set`].
+    pub fn with_key_set(&self, issuer: &str, set: &KeySet) -> Option<Self> {
+        let keys = self.keys.as_ref()?.with_key_set(issuer, set)?;
+        Some(Policy {
+            keys: Some(keys),
+            ..self.clone()
+        })
+    }
 }
 
 /// One published tunnel, as far as verdicts go.
@@ -111,6 +124,16 @@ pub struct Facts<'a> {
 pub enum Decision {
     Forward(Permit),
     Refuse(Refused),
+    /// A token asks for a key that its issuer may have by now.
+    NeedsKeys(Box<NeedsKeys>),
+}
+
+/// What to wait for before a request is judged once more.
+#[derive(Debug)]
+pub struct NeedsKeys {
+    pub key: WantedKey,
+    /// The verdict where it cannot be had.
+    pub otherwise: Refused,
 }
 
 /// A no, and how far the request came.

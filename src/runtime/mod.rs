@@ -12,6 +12,7 @@
     reason = "this room alone talks to the kernel; every block says who keeps the memory alive"
 )]
 
+pub mod asks;
 pub mod buffer;
 pub mod clock;
 pub mod deadline;

@@ -13,6 +13,20 @@ pub struct Process<'a> {
     pub drivers: &'a [String],
     pub uptime_seconds: u64,
     pub configuration: Configuration,
+    pub unix_seconds: u64,
+    /// The issuers whose keys are fetched, by name.
+    pub issuers: &'a [(String, IssuerKeys)],
+}
+
+/// What became of one issuer's key set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IssuerKeys {
+    /// Keys in force.
+    pub keys: u64,
+    /// Seconds since the Unix epoch; `None`: there is no set.
+    pub fetched_at: Option<u64>,
+    pub fetches_ok: u64,
+    pub fetches_failed: u64,
 }
 
 /// What became of the configuration's reloads.
@@ -36,6 +50,7 @@ pub fn write(process: &Process<'_>, cores: &[(usize, Counters)]) -> String {
     connections(&mut page, &all, cores);
     upstreams(&mut page, &all);
     inside(&mut page, &all);
+    issuers(&mut page, process);
     page.0
 }
 
@@ -123,6 +138,47 @@ fn inside(page: &mut Page, all: &Counters) {
         "counter",
         "Connections ended by a fault of ours.",
         all.panics,
+    );
+}
+
+fn issuers(page: &mut Page, process: &Process<'_>) {
+    let mut each =
+        |name: &str, kind: &str, help: &str, lines: &dyn Fn(&IssuerKeys) -> Vec<(&str, u64)>| {
+            page.head(name, kind, help);
+            for (issuer, seen) in process.issuers {
+                for (more, value) in lines(seen) {
+                    let labels = format!("{{issuer=\"{}\"{more}}}", escape(issuer));
+                    page.line(name, &labels, value);
+                }
+            }
+        };
+    each(
+        "adit_issuer_keys",
+        "gauge",
+        "Keys in force of an issuer whose key set is fetched.",
+        &|seen| vec![("", seen.keys)],
+    );
+    each(
+        "adit_issuer_key_set_age_seconds",
+        "gauge",
+        "Seconds since that set was fetched.",
+        &|seen| {
+            let age = seen
+                .fetched_at
+                .map(|at| process.unix_seconds.saturating_sub(at));
+            age.map(|age| ("", age)).into_iter().collect()
+        },
+    );
+    each(
+        "adit_issuer_key_set_fetches_total",
+        "counter",
+        "Fetches of that set by result.",
+        &|seen| {
+            vec![
+                (",result=\"ok\"", seen.fetches_ok),
+                (",result=\"failed\"", seen.fetches_failed),
+            ]
+        },
     );
 }
 
@@ -312,6 +368,8 @@ mod tests {
             drivers: &drivers,
             uptime_seconds: 5,
             configuration: Configuration::default(),
+            unix_seconds: 0,
+            issuers: &[],
         };
         let text = write(&process, &[(0, counters)]);
         assert!(text.contains(

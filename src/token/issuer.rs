@@ -9,13 +9,17 @@ use super::key::{Algorithm, KeySet};
 use crate::json::Json;
 
 /// One issuer. Its tokens mean what the configuration says, and nothing of what they claim makes them reach further.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Issuer {
     /// One of them must be in `aud`; empty: `aud` is not looked at.
     pub audience: Vec<String>,
     /// How far ahead `exp` may lie, in seconds; `None`: as far as it likes.
     pub max_lifetime: Option<u64>,
+    /// What its tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
     pub keys: KeySet,
+    /// The keys come from a URL, and others may be there by now.
+    pub fetched: bool,
     pub bounds: Arc<Bounds>,
     /// The claim with a boundary that narrows further.
     pub resources_claim: Option<String>,
@@ -31,6 +35,22 @@ impl Issuer {
         signed: &[u8],
         signature: &[u8],
     ) -> Result<(), TokenError> {
+        let (algorithm, kid) = self.named_key(header)?;
+        if self.keys.is_empty() {
+            return Err(TokenError::NoKeys);
+        }
+        let key = self.keys.find(algorithm, kid);
+        let key = key.ok_or(TokenError::UnknownKey)?;
+        key.verifies(signed, signature)
+            .then_some(())
+            .ok_or(TokenError::BadSignature)
+    }
+
+    /// Which key a header asks for.
+    pub(super) fn named_key<'a>(
+        &self,
+        header: &'a [(String, Json)],
+    ) -> Result<(Algorithm, Option<&'a str>), TokenError> {
         let (mut algorithm, mut kid) = (None, None);
         for (name, value) in header {
             match name.as_str() {
@@ -44,12 +64,8 @@ impl Issuer {
                 _ => {}
             }
         }
-        let algorithm = algorithm.ok_or(TokenError::BadAlgorithm)?;
-        let key = self.keys.find(algorithm, kid);
-        let key = key.ok_or(TokenError::UnknownKey)?;
-        key.verifies(signed, signature)
-            .then_some(())
-            .ok_or(TokenError::BadSignature)
+        let algorithm = algorithm.filter(|named| self.algorithms.contains(named));
+        Ok((algorithm.ok_or(TokenError::BadAlgorithm)?, kid))
     }
 
     /// The claims that mean something, once the signature is good.

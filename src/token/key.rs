@@ -272,6 +272,12 @@ pub enum KeySet {
     Named(Vec<(Option<Box<str>>, VerifyingKey)>),
 }
 
+impl Default for KeySet {
+    fn default() -> Self {
+        KeySet::Named(Vec::new())
+    }
+}
+
 impl KeySet {
     /// Reads a set (RFC 7517 5). Keys for other uses or algorithms are passed over, as others may be for other readers;
     /// `None`: not a set, or too large.
@@ -313,8 +319,15 @@ impl KeySet {
         }
     }
 
+    pub fn len(&self) -> usize {
+        match self {
+            KeySet::One(_) => 1,
+            KeySet::Named(keys) => keys.len(),
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
-        matches!(self, KeySet::Named(keys) if keys.is_empty())
+        self.len() == 0
     }
 }
 

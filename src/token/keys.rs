@@ -7,18 +7,21 @@ use std::sync::Arc;
 use ring::hmac;
 
 use super::bounds::{Bounds, Credentials};
+use super::claims;
+use super::compact::Compact;
 use super::issuer::Issuer;
+use super::key::KeySet;
 use super::verify::normal_engine;
 use crate::limits::HS256_SECRET_BYTES_MIN;
 
-/// What tokens are verified with: made once per configuration, then only read.
-#[derive(Debug)]
+/// What tokens are verified with: made once per configuration and for each new key set, then only read.
+#[derive(Clone, Debug)]
 pub struct TokenKeys {
     /// `None` where the secret was too short to prove anything: then nothing verifies.
     pub(super) hs256: Option<hmac::Key>,
     pub(super) ce: Option<Arc<Bounds>>,
     pub(super) engine: String,
-    pub(super) credentials: Credentials,
+    pub(super) credentials: Arc<Credentials>,
     /// By the exact `iss` of their tokens.
     pub(super) issuers: HashMap<Box<str>, Issuer>,
     /// A personal access token without a record is nobody's; else it counts as a token without `type`.
@@ -34,7 +37,7 @@ impl TokenKeys {
                 .then(|| hmac::Key::new(hmac::HMAC_SHA256, hs256_secret)),
             ce: ce.map(Arc::new),
             engine: normal_engine(engine_host),
-            credentials: Credentials::default(),
+            credentials: Arc::default(),
             issuers: HashMap::new(),
             require_stored_pat: true,
         }
@@ -43,7 +46,7 @@ impl TokenKeys {
     /// The same with stored credentials.
     pub fn with_credentials(self, credentials: Credentials, require_stored_pat: bool) -> Self {
         TokenKeys {
-            credentials,
+            credentials: Arc::new(credentials),
             require_stored_pat,
             ..self
         }
@@ -55,6 +58,29 @@ impl TokenKeys {
             issuers: issuers.into_iter().collect(),
             ..self
         }
+    }
+
+    /// The same with other keys of one issuer; `None`: there is no such issuer, or
+    /// its keys do not come from a URL. The set replaces the one before, and is not joined with it (S4.6).
+    pub fn with_key_set(&self, issuer: &str, set: &KeySet) -> Option<Self> {
+        let mut keys = self.clone();
+        let issuer = keys.issuers.get_mut(issuer)?;
+        issuer.keys = issuer.fetched.then(|| set.clone())?;
+        Some(keys)
+    }
+
+    /// The key that a token of another issuer asks for, where that issuer's keys come from a URL.
+    pub fn wanted_key(&self, token: &[u8]) -> Option<WantedKey> {
+        let compact = Compact::split(token).ok()?;
+        let (header, payload) = (compact.header().ok()?, compact.payload().ok()?);
+        let (name, issuer) = self
+            .issuers
+            .get_key_value(claims::issuer(payload.as_object()?)?)?;
+        let (_, kid) = issuer.named_key(header.as_object()?).ok()?;
+        issuer.fetched.then(|| WantedKey {
+            issuer: name.clone(),
+            kid: kid.map(Into::into),
+        })
     }
 
     /// Whether tokens of this issuer count here.
@@ -71,6 +97,15 @@ impl TokenKeys {
         let issuers = issuers.map(|(name, issuer)| (Owner::Issuer(name), &*issuer.bounds));
         ce.chain(credentials).chain(issuers)
     }
+}
+
+/// A key that is not known, and may be by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedKey {
+    /// The `iss` of the issuer.
+    pub issuer: Box<str>,
+    /// What the token calls it, if it does.
+    pub kid: Option<Box<str>>,
 }
 
 /// What tokens belong to.

@@ -36,7 +36,7 @@ pub use form::{TokenForm, form};
 pub use inspect::{Inspection, inspect};
 pub use issuer::Issuer;
 pub use key::{Algorithm, KeyError, KeySet, VerifyingKey};
-pub use keys::{Owner, TokenKeys};
+pub use keys::{Owner, TokenKeys, WantedKey};
 pub use mint::{MintError, MintFamily, MintRequest, mint_es512, mint_hs256};
 pub use p521_key::{P521Key, P521PrivateKey};
 pub use verify::{VerifiedToken, fuzz_token, is_expensive, sha256_hex, verify};
@@ -79,6 +79,8 @@ pub enum TokenError {
     SourceChanged,
     /// The issuer has no key with this `kid` and algorithm.
     UnknownKey,
+    /// The issuer's keys could not be had yet, or are too old, or it has taken all of them back.
+    NoKeys,
     /// `aud` does not name this edge.
     OtherAudience,
     /// An application or auth token that does not say when it ends, or lives for more than an hour.
@@ -115,6 +117,7 @@ impl TokenError {
             TokenError::SourceChanged => "credential_changed",
             TokenError::BadLifetime => "token_lifetime",
             TokenError::UnknownKey => "issuer_key_unknown",
+            TokenError::NoKeys => "issuer_keys_missing",
             TokenError::OtherAudience => "token_other_audience",
             TokenError::CeNotAllowed => "token_ce_not_allowed",
             TokenError::LegacyClaims => "token_legacy_claims",
@@ -150,6 +153,7 @@ impl TokenError {
             | TokenError::BadJson(_)
             | TokenError::BadSignature
             | TokenError::UnknownKey
+            | TokenError::NoKeys
             | TokenError::TypeUnsupported => false,
         }
     }

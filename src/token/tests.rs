@@ -11,6 +11,7 @@ mod claims;
 mod families;
 mod form;
 mod issuers;
+mod key_sets;
 mod mint;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

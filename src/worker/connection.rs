@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::authn::{Identity, Mechanism, query};
+use crate::clock::Now;
 use crate::http::body::Framing;
 use crate::http::request::Request;
 use crate::http::response::ResponseHead;
 use crate::http::websocket;
-use crate::policy::{Decision, Facts, Refusal, decide};
+use crate::policy::{Decision, Facts, Refusal, Refused, decide};
 use crate::runtime::buffer::Buffer;
 use crate::tls::stream::HandshakeError;
 
@@ -15,6 +16,7 @@ use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
 use super::head::{Arriving, NoHead};
+use super::keys::judge_with_keys;
 use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
 use super::relay::HEADROOM;
@@ -27,6 +29,17 @@ struct Arrived {
     length: usize,
     /// It was there when it was first looked for.
     at_once: bool,
+}
+
+impl Arrived {
+    /// A head that took its time is judged by the time of its end.
+    fn judged_at(self, core: &Core, trace: &Trace) -> Now {
+        if self.at_once {
+            trace.started
+        } else {
+            core.now()
+        }
+    }
 }
 
 /// What becomes of a connection after an exchange.
@@ -191,48 +204,46 @@ async fn judge(
     }
     trace.hear(Request { bytes, head }, &snapshot.trust);
     trace.enter(Phase::Decision);
+    let websocket = websocket::requested(Request { bytes, head });
+    let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
+    let bytes = buffer.filled().get(..length).unwrap_or_default();
+    let request = Request { bytes, head };
+    let facts = Facts {
+        connection: client.facts().of(trace.client.address),
+        request,
+    };
+    let now = arrived.judged_at(core, trace);
+    let decided = (entry != Entry::Redirect)
+        .then(|| decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut()));
+    let (newer, decision) = match decided {
+        Some(Decision::NeedsKeys(needs)) => {
+            let (newer, decision) = Box::pin(judge_with_keys(core, *needs, &facts)).await;
+            (newer, Some(decision))
+        }
+        decided => (None, decided),
+    };
+    let snapshot = newer.as_ref().unwrap_or(snapshot);
     let place = Place {
         core,
         client,
         snapshot,
         trace,
     };
-    let last = snapshot.limits.requests_per_connection;
-    let persistent = head.persistent && !core.is_draining() && (last == 0 || served < last);
-    let bytes = buffer.filled().get(..length).unwrap_or_default();
-    let websocket = websocket::requested(Request { bytes, head });
-    let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
-    let bytes = buffer.filled().get(..length).unwrap_or_default();
-    let request = Request { bytes, head };
     let mut exchange = Exchange {
         place,
         request,
         // Bytes behind a handshake are no request, whatever the answer is (S4.3).
-        persistent: persistent
+        persistent: head.persistent
+            && another_may_follow(core, snapshot, served)
             && (websocket.is_none() || rest.as_ref().is_none_or(Buffer::is_empty)),
         token_in_query: carries_token(request),
         websocket,
         trailers: false,
     };
-    let decision = match entry {
-        Entry::Redirect => {
-            let (next, rest) = redirect(&exchange, rest).await;
-            trace.finish(core, snapshot, client, Some(request), &Identity::Anonymous);
-            return go_on(core, next, buffer, length, rest);
-        }
-        Entry::Https | Entry::Http => {
-            let facts = Facts {
-                connection: client.facts().of(trace.client.address),
-                request,
-            };
-            // A head that took its time is judged by the time of its end.
-            let now = if arrived.at_once {
-                trace.started
-            } else {
-                core.now()
-            };
-            decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut())
-        }
+    let Some(decision) = decision else {
+        let (next, rest) = redirect(&exchange, rest).await;
+        trace.finish(core, snapshot, client, Some(request), &Identity::Anonymous);
+        return go_on(core, next, buffer, length, rest);
     };
     let (identity, keeps, rest) = obey(&mut exchange, decision, response, rest).await;
     trace.finish(core, snapshot, client, Some(request), &identity);
@@ -255,12 +266,20 @@ async fn obey(
             }
             (identity, keeps, rest)
         }
-        Decision::Refuse(refused) => {
-            exchange.place.trace.tunnel.set(refused.tunnel);
-            let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
-            (refused.identity, keeps, rest)
-        }
+        Decision::Refuse(refused) => refuse(exchange, refused, rest).await,
+        // Its keys were asked for, or cannot be.
+        Decision::NeedsKeys(needs) => refuse(exchange, needs.otherwise, rest).await,
     }
+}
+
+async fn refuse(
+    exchange: &Exchange<'_>,
+    refused: Refused,
+    rest: Option<Buffer>,
+) -> (Identity, Keeps, Option<Buffer>) {
+    exchange.place.trace.tunnel.set(refused.tunnel);
+    let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
+    (refused.identity, keeps, rest)
 }
 
 /// Whether an exchange left its connection in step.
@@ -347,6 +366,12 @@ fn go_on(
             }
         }
     }
+}
+
+/// Whether this connection may have one more request after so many.
+fn another_may_follow(core: &Core, snapshot: &Snapshot, served: u64) -> bool {
+    let last = snapshot.limits.requests_per_connection;
+    !core.is_draining() && (last == 0 || served < last)
 }
 
 fn carries_token(request: Request<'_>) -> bool {

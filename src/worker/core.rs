@@ -25,6 +25,7 @@ use crate::token::TokenCache;
 use crate::upstream::Pools;
 
 use super::admission::{Admission, Admitted, Slot};
+use super::keys::KeyRequests;
 use super::snapshot::Snapshot;
 
 /// The state that all tasks of a core share. Nothing in it is held through a wait.
@@ -39,6 +40,7 @@ pub struct Core {
     pub clock: Clock,
     pub pools: Pools,
     pub memory: RefCell<Memory>,
+    pub keys: KeyRequests,
     snapshot: RefCell<Arc<Snapshot>>,
     counters: RefCell<Counters>,
     log: RefCell<Option<Log>>,
@@ -82,6 +84,7 @@ impl Core {
         index: usize,
         snapshot: Arc<Snapshot>,
         log: Option<(LogSender, Format)>,
+        keys: KeyRequests,
         clock: Clock,
         seed: u64,
     ) -> Self {
@@ -97,6 +100,7 @@ impl Core {
             clock,
             pools: Pools::default(),
             memory: RefCell::new(Memory::new(TokenCache::new(snapshot.token_cache_entries))),
+            keys,
             snapshot: RefCell::new(snapshot),
             counters: RefCell::new(Counters::default()),
             log: RefCell::new(log.map(|(sender, format)| Log {
@@ -212,6 +216,7 @@ impl Core {
         self.date.set(http_date(now.unix));
         let now = now.monotonic;
         self.deadlines.sweep(now);
+        self.keys.sweep(now);
         let keepalive = self.snapshot.borrow().timeouts.upstream_keepalive;
         self.pools.sweep(now, keepalive);
     }

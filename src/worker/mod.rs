@@ -14,6 +14,7 @@ pub mod connection;
 pub mod core;
 mod exchange;
 mod head;
+pub mod keys;
 mod pace;
 mod preamble;
 mod probe;
@@ -42,6 +43,7 @@ use crate::telemetry::queue::LogSender;
 use crate::telemetry::record::Format;
 use client::{Entry, Newcomer};
 use core::Core;
+use keys::{AskForKeys, KeyAnswer, KeyRequests};
 use snapshot::Snapshot;
 
 impl Room for Buffer {
@@ -61,6 +63,7 @@ pub struct Start {
     pub commands: Unopened<Command>,
     /// `None`: no access log.
     pub log: Option<(LogSender, Format)>,
+    pub ask_for_keys: AskForKeys,
     pub clock: Clock,
     /// Makes request ids of different cores and runs differ.
     pub seed: u64,
@@ -74,6 +77,8 @@ pub enum Command {
     Redirect(Arc<Snapshot>),
     /// Asks for a copy of the counters.
     Report(Box<dyn FnOnce(Counters) + Send>),
+    /// What a request for keys came to, by its ticket.
+    Keys(u64, KeyAnswer),
     /// Fires the deadlines that have passed, without waiting for the next sweep.
     Sweep,
     /// Accept no more, end idle connections, and end the core when the last exchange has ended.
@@ -126,6 +131,7 @@ fn open(start: Start) -> io::Result<Opened> {
         start.index,
         start.snapshot,
         start.log,
+        KeyRequests::new(start.ask_for_keys),
         start.clock,
         start.seed,
     );
@@ -146,6 +152,7 @@ async fn serve(
             Command::Swap(snapshot) => core.swap(snapshot),
             Command::Redirect(snapshot) => core.redirect(snapshot),
             Command::Report(answer) => answer(core.report()),
+            Command::Keys(ticket, answer) => core.keys.answer(ticket, answer),
             Command::Sweep => {
                 core.sweep();
                 probe::probe(&core);

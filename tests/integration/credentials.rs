@@ -266,7 +266,7 @@ fn tokens_of_other_issuers_reach_what_the_configuration_says() {
                 &claims("edge"),
             ),
             401,
-            "issuer_key_unknown",
+            "token_algorithm",
         ),
     ] {
         assert_eq!(ask(&mut client, host, path, &token), status, "{reason}");

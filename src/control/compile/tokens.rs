@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::boundary::{self, Boundary};
-use crate::config::settings::{Credential, CredentialKind, Issuer, Settings, Tokens};
+use crate::config::settings::{Credential, CredentialKind, Issuer, IssuerKeys, Settings, Tokens};
+use crate::control::key_sets::{KeySetId, KeySets};
 use crate::json::Json;
 use crate::token::{self, Bounds, Credentials, P521Key, TokenKeys};
 
-pub(super) fn keys(settings: &Settings, tokens: &Tokens) -> Result<TokenKeys, rustls::Error> {
+pub(super) fn keys(
+    settings: &Settings,
+    tokens: &Tokens,
+    key_sets: &KeySets,
+) -> Result<TokenKeys, rustls::Error> {
     let ce = tokens.ce.as_ref().map(|ce| Bounds {
         projects: boxed(&ce.projects),
         permissions: Some(boxed(&ce.permissions)),
@@ -27,7 +32,7 @@ pub(super) fn keys(settings: &Settings, tokens: &Tokens) -> Result<TokenKeys, ru
     let credentials = Credentials::new(credentials, tokens.revocations.tokens.clone());
     let issuers = settings.issuers.iter().map(|issuer| {
         let name = issuer.issuer.as_str().into();
-        Ok((name, foreign(issuer, &mut boundaries)?))
+        Ok((name, foreign(issuer, key_sets, &mut boundaries)?))
     });
     let issuers: Vec<_> = issuers.collect::<Result<_, rustls::Error>>()?;
     let keys = TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host);
@@ -35,15 +40,31 @@ pub(super) fn keys(settings: &Settings, tokens: &Tokens) -> Result<TokenKeys, ru
     Ok(keys.with_issuers(issuers))
 }
 
-fn foreign(issuer: &Issuer, known: &mut Boundaries) -> Result<token::Issuer, rustls::Error> {
+fn foreign(
+    issuer: &Issuer,
+    key_sets: &KeySets,
+    known: &mut Boundaries,
+) -> Result<token::Issuer, rustls::Error> {
     let boundary = match &issuer.boundary {
         Some(written) => Some(compiled(written, known)?),
         None => None,
     };
+    let (keys, fetched) = match &issuer.keys {
+        IssuerKeys::Fixed(keys) => (keys.clone(), false),
+        IssuerKeys::Url(from) => {
+            let id = KeySetId {
+                issuer: issuer.issuer.clone(),
+                url: from.url.clone(),
+            };
+            (key_sets.keys(&id, &issuer.algorithms), true)
+        }
+    };
     Ok(token::Issuer {
         audience: issuer.audience.clone(),
         max_lifetime: issuer.max_lifetime,
-        keys: issuer.keys.clone(),
+        algorithms: issuer.algorithms.clone(),
+        keys,
+        fetched,
         bounds: Arc::new(Bounds {
             projects: boxed(&issuer.projects),
             permissions: Some(boxed(&issuer.permissions)),

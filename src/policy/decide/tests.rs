@@ -15,6 +15,7 @@ use std::time::Duration;
 
 mod credential;
 mod failures;
+mod keys;
 mod narrowing;
 mod random;
 mod routing;
@@ -51,7 +52,7 @@ fn policy() -> Policy {
     }
     Policy {
         base_host: CanonicalHost::parse(b"example.com").unwrap(),
-        routes,
+        routes: routes.into(),
         tunnels: rows
             .iter()
             .map(|(hostname, project, guard)| Tunnel {
@@ -68,7 +69,8 @@ fn policy() -> Policy {
                 trailers: false,
                 properties: TunnelProperties::default(),
             })
-            .collect(),
+            .collect::<Vec<_>>()
+            .into(),
         keys: Some(TokenKeys::new(
             SECRET,
             Some(Bounds::connect_within(&["p1"])),
@@ -111,13 +113,14 @@ fn judge_with(
         body_bytes: 0,
     };
     let explained = explain(asked, rules, now()).expect("a whole head");
-    match &decision {
-        Decision::Forward(_) => assert_eq!(explained.status, None, "{head}"),
-        Decision::Refuse(Refused { refusal, .. }) => assert_eq!(
-            (explained.status, explained.reason),
-            (Some(refusal.status()), refusal.reason()),
-            "{head}"
-        ),
+    let refused = match &decision {
+        Decision::Forward(_) => None,
+        Decision::Refuse(refused) => Some(refused.refusal),
+        Decision::NeedsKeys(needs) => Some(needs.otherwise.refusal),
+    };
+    assert_eq!(explained.status, refused.map(Refusal::status), "{head}");
+    if let Some(refusal) = refused {
+        assert_eq!(explained.reason, refusal.reason(), "{head}");
     }
     decision
 }
@@ -152,6 +155,10 @@ fn word(decision: &Decision) -> String {
         ),
         Decision::Refuse(refused) => {
             format!("{} {}", refused.refusal.status(), refused.refusal.reason())
+        }
+        Decision::NeedsKeys(needs) => {
+            let kid = needs.key.kid.as_deref().unwrap_or_default();
+            format!("keys of {} for {kid}", needs.key.issuer)
         }
     }
 }

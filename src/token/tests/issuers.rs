@@ -13,20 +13,22 @@ use ring::signature::{
 
 use super::*;
 
-const ISSUER: &str = "https://idp.example.com";
+pub(super) const ISSUER: &str = "https://idp.example.com";
 /// Made for these tests, and used nowhere else.
 const RSA: &[u8] = include_bytes!("rsa-2048.pk8");
 const SHARED: &[u8] = b"a secret that is shared with the issuer alone";
 
+pub(super) const PLAIN: &str = r#"{"alg":"EdDSA"}"#;
+
 /// Signs with some key.
-type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+pub(super) type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
 /// One algorithm with a new key: how it signs, its public key, and that as members of a JWK.
-struct Signer {
+pub(super) struct Signer {
     name: &'static str,
-    sign: Sign,
+    pub(super) sign: Sign,
     spki: Vec<u8>,
-    jwk: String,
+    pub(super) jwk: String,
 }
 
 fn hex(digits: &str) -> Vec<u8> {
@@ -82,7 +84,7 @@ fn p521() -> Signer {
     }
 }
 
-fn ed25519() -> Signer {
+pub(super) fn ed25519() -> Signer {
     let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
     let public = pair.public_key().as_ref().to_vec();
@@ -129,32 +131,34 @@ fn signers() -> Vec<Signer> {
     ]
 }
 
-fn token(header: &str, claims: &str, sign: &Sign) -> String {
+pub(super) fn token(header: &str, claims: &str, sign: &Sign) -> String {
     let signed = format!("{}.{}", encode(header), encode(claims));
     let signature = sign(signed.as_bytes());
     format!("{signed}.{}", encode(signature))
 }
 
 /// Good for a minute.
-fn claims(more: &str) -> String {
+pub(super) fn claims(more: &str) -> String {
     format!(
         r#"{{"iss":"{ISSUER}","aud":"edge","sub":"ana","exp":{}{more}}}"#,
         NOW + 60
     )
 }
 
-fn issuer(keys: KeySet) -> Issuer {
+pub(super) fn issuer(keys: KeySet) -> Issuer {
     Issuer {
         audience: vec!["edge".to_owned(), "edge-2".to_owned()],
         max_lifetime: Some(3600),
+        algorithms: Algorithm::ALL.map(|(_, algorithm)| algorithm).into(),
         keys,
+        fetched: false,
         bounds: Arc::new(Bounds::connect_within(&["p1"])),
         resources_claim: Some("reach".to_owned()),
         subject_claim: "sub".to_owned(),
     }
 }
 
-fn keys_with(issuer: Issuer) -> TokenKeys {
+pub(super) fn keys_with(issuer: Issuer) -> TokenKeys {
     keys().with_issuers([(ISSUER.into(), issuer)])
 }
 
@@ -163,7 +167,7 @@ fn one(signer: &Signer) -> KeySet {
     KeySet::One(VerifyingKey::from_spki(&signer.spki, &[algorithm]).unwrap())
 }
 
-fn judged(token: &str, keys: &TokenKeys) -> Result<String, TokenError> {
+pub(super) fn judged(token: &str, keys: &TokenKeys) -> Result<String, TokenError> {
     verify(token.as_bytes(), keys, NOW).map(|token| token.subject().to_owned())
 }
 
@@ -358,7 +362,6 @@ fn what_an_issuer_s_token_must_say() {
     let signer = ed25519();
     let keys = keys_with(issuer(one(&signer)));
     let said = |header: &str, claims: &str| judged(&token(header, claims, &signer.sign), &keys);
-    const PLAIN: &str = r#"{"alg":"EdDSA"}"#;
     for typ in ["JWT", "at+jwt"] {
         let header = format!(r#"{{"alg":"EdDSA","typ":"{typ}"}}"#);
         assert!(said(&header, &claims("")).is_ok(), "{typ}");

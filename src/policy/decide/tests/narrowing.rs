@@ -11,7 +11,8 @@ use crate::boundary::model::{self, Model, ModelRequest};
 use crate::boundary::{self, Connect};
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::token::{
-    CONNECT_PERMISSION, Credential, CredentialKind, Credentials, Issuer, KeySet, VerifyingKey,
+    Algorithm, CONNECT_PERMISSION, Credential, CredentialKind, Credentials, Issuer, KeySet,
+    VerifyingKey,
 };
 
 const ISSUER: &str = "https://idp.example.com";
@@ -157,6 +158,8 @@ impl Case {
         let issuer = Issuer {
             audience: Vec::new(),
             max_lifetime: None,
+            algorithms: vec![Algorithm::Hs256],
+            fetched: false,
             keys: KeySet::One(VerifyingKey::secret(SHARED).unwrap()),
             bounds: Arc::new(owner()),
             resources_claim: Some("resources".to_owned()),
@@ -171,7 +174,10 @@ impl Case {
         let token = self.token();
         let mut policy = policy();
         policy.keys = Some(self.keys(&token));
-        let tunnel = policy.tunnels.first_mut().unwrap();
+        let tunnel = Arc::get_mut(&mut policy.tunnels)
+            .unwrap()
+            .first_mut()
+            .unwrap();
         tunnel.project = self.request.project.to_owned();
         tunnel.workspace = self.request.workspace.to_owned();
         tunnel.properties = self.request.tunnel();

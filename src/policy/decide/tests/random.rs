@@ -11,7 +11,9 @@ use super::*;
 use crate::http::body::Framing;
 use crate::http::scan::{HeadScan, Scan, leading_crlf};
 use crate::policy::client_address::{forwarded, is_in};
-use crate::token::{Credential, CredentialKind, Credentials, Issuer, KeySet, VerifyingKey};
+use crate::token::{
+    Algorithm, Credential, CredentialKind, Credentials, Issuer, KeySet, VerifyingKey,
+};
 
 const ISSUER: &str = "https://idp.example.com";
 /// Longer bodies are refused by their announcement.
@@ -86,13 +88,15 @@ fn pat(subject: &str) -> String {
 /// Every guard with every option, in a project that tokens reach and in one they do not.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let mut policy = policy();
+    let routes = Arc::get_mut(&mut policy.routes).unwrap();
+    let tunnels = Arc::get_mut(&mut policy.tunnels).unwrap();
     for (hostname, project, authorization) in [
         ("semi.t.example.com", "p1", Authorization::Edge),
         ("ownsemi.t.example.com", "p1", Authorization::App),
         ("ownother.t.example.com", "p2", Authorization::App),
     ] {
-        policy.routes.insert(hostname, policy.tunnels.len());
-        policy.tunnels.push(Tunnel {
+        routes.insert(hostname, tunnels.len());
+        tunnels.push(Tunnel {
             hostname: hostname.to_owned(),
             project: project.to_owned(),
             workspace: "w1".to_owned(),
@@ -131,6 +135,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let issuer = Issuer {
         audience: vec!["edge".to_owned()],
         max_lifetime: Some(3600),
+        algorithms: vec![Algorithm::Hs256],
+        fetched: false,
         keys: KeySet::One(VerifyingKey::secret(SHARED).unwrap()),
         bounds: bounds(""),
         resources_claim: None,
@@ -349,6 +355,7 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
         Decision::Forward(_) if too_large => refused(Refusal::BodyTooLarge, client),
         Decision::Forward(_) => (None, "forwarded", client),
         Decision::Refuse(no) => refused(no.refusal, client),
+        Decision::NeedsKeys(needs) => refused(needs.otherwise.refusal, client),
     }
 }
 

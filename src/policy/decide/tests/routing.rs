@@ -71,6 +71,7 @@ fn an_exact_name_beats_a_wildcard_of_one_label() {
     let tunnel = |host: &str| match judged(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")) {
         Decision::Forward(permit) => Some(permit.tunnel()),
         Decision::Refuse(refused) => refused.tunnel,
+        Decision::NeedsKeys(needs) => needs.otherwise.tunnel,
     };
     for (host, expected) in [
         ("app.t.example.com", Some(0)),
