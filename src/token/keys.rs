@@ -20,7 +20,7 @@ pub struct TokenKeys {
     pub(super) engine: String,
     pub(super) credentials: Credentials,
     /// By the exact `iss` of their tokens.
-    pub(super) issuers: HashMap<Box<str>, Issuer>,
+    pub(super) issuers: HashMap<Arc<str>, Issuer>,
     /// A personal access token without a record is nobody's; else it counts as a token without `type`.
     pub(super) require_stored_pat: bool,
 }
@@ -52,7 +52,10 @@ impl TokenKeys {
     /// The same with other issuers, by their `iss`.
     pub fn with_issuers(self, issuers: impl IntoIterator<Item = (Box<str>, Issuer)>) -> Self {
         TokenKeys {
-            issuers: issuers.into_iter().collect(),
+            issuers: issuers
+                .into_iter()
+                .map(|(name, issuer)| (name.into(), issuer))
+                .collect(),
             ..self
         }
     }
