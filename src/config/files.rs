@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     Configuration,
     /// A key or a secret: nobody else may read it.
     Secret,
+    /// What the edge keeps for itself: nobody else may read it, write it, or have put it there.
+    State,
     /// Certificates: everybody may read them, nobody else may write them.
     Certificates,
 }
@@ -58,7 +60,7 @@ impl FileError {
                     Purpose::Secret => {
                         format!("the file named here cannot be opened: {reason}")
                     }
-                    Purpose::Configuration | Purpose::Certificates => {
+                    Purpose::Configuration | Purpose::State | Purpose::Certificates => {
                         format!("{shown} cannot be opened: {reason}")
                     }
                 }
@@ -86,7 +88,7 @@ fn reason(kind: ErrorKind) -> String {
 impl Access {
     fn message(self, path: &std::path::Display<'_>, purpose: Purpose) -> String {
         let mode = match purpose {
-            Purpose::Secret => "600",
+            Purpose::Secret | Purpose::State => "600",
             Purpose::Configuration | Purpose::Certificates => "go-w",
         };
         match self {
@@ -136,7 +138,7 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
     }
     let max = match purpose {
         Purpose::Configuration => CONFIG_FILE_BYTES_MAX,
-        Purpose::Secret | Purpose::Certificates => CREDENTIAL_FILE_BYTES_MAX,
+        Purpose::Secret | Purpose::State | Purpose::Certificates => CREDENTIAL_FILE_BYTES_MAX,
     };
     if metadata.len() > max {
         return Err(FileError::TooLong(max));
@@ -157,7 +159,7 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
 }
 
 /// Checks the folder that directly holds the file, and behind a symbolic link also the folder of the file itself.
-fn judge_folders(path: &Path) -> Result<(), FileError> {
+pub(super) fn judge_folders(path: &Path) -> Result<(), FileError> {
     judge_folder(folder_of(path))?;
     if let Ok(real) = path.canonicalize() {
         judge_folder(folder_of(&real))?;
@@ -224,12 +226,14 @@ fn judge(rights: Rights, purpose: Purpose, our_user: u32) -> Result<(), Access> 
         return Err(Access::WriteByGroup);
     }
     match purpose {
-        Purpose::Secret if others_may(0o004) => Err(Access::ReadByOthers),
-        Purpose::Secret if group_may(0o004) => Err(Access::ReadByGroup),
-        Purpose::Configuration if rights.owner != 0 && rights.owner != our_user => {
+        Purpose::Secret | Purpose::State if others_may(0o004) => Err(Access::ReadByOthers),
+        Purpose::Secret | Purpose::State if group_may(0o004) => Err(Access::ReadByGroup),
+        Purpose::Configuration | Purpose::State
+            if rights.owner != 0 && rights.owner != our_user =>
+        {
             Err(Access::OwnedBy(rights.owner))
         }
-        Purpose::Secret | Purpose::Configuration | Purpose::Certificates => Ok(()),
+        Purpose::Secret | Purpose::State | Purpose::Configuration | Purpose::Certificates => Ok(()),
     }
 }
 
@@ -259,6 +263,18 @@ mod tests {
         (Purpose::Secret, 0o604, 1000, 0, Err(Access::ReadByOthers)),
         (Purpose::Secret, 0o602, 1000, 0, Err(Access::WriteByOthers)),
         (Purpose::Secret, 0o620, 1000, 5, Err(Access::WriteByGroup)),
+        (Purpose::State, 0o600, 1000, 1000, Ok(())),
+        (Purpose::State, 0o600, 0, 0, Ok(())),
+        (Purpose::State, 0o640, 1000, 1000, Err(Access::ReadByGroup)),
+        (Purpose::State, 0o604, 1000, 0, Err(Access::ReadByOthers)),
+        (Purpose::State, 0o620, 1000, 5, Err(Access::WriteByGroup)),
+        (
+            Purpose::State,
+            0o600,
+            1001,
+            1000,
+            Err(Access::OwnedBy(1001)),
+        ),
         (Purpose::Configuration, 0o644, 1000, 1000, Ok(())),
         (Purpose::Configuration, 0o644, 0, 1000, Ok(())),
         (

@@ -34,6 +34,7 @@ mod resources;
 mod revocations;
 pub mod settings;
 mod sources;
+mod state;
 mod tokens;
 mod tunnel;
 mod unbuilt;
@@ -50,6 +51,7 @@ pub use listener::reaches;
 pub use problem::{Problem, Report};
 pub use revocations::revocations;
 pub use sources::{Fingerprint, Sources};
+pub use state::state_file;
 pub use upstream::lookup;
 
 use field::Field;
@@ -150,6 +152,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         &issuer::Context {
             projects: ids.as_ref(),
             tokens: tokens.good().map(|at| &at.value),
+            credentials: credentials.as_deref(),
         },
     );
     let bounding = credentials.as_ref().zip(issuers.as_ref());

@@ -33,6 +33,13 @@ pub struct Settings {
     pub log: Log,
 }
 
+impl Settings {
+    /// Whether any tunnel's upstream is told who sends.
+    pub fn identity_headers(&self) -> bool {
+        self.tunnels.iter().any(|tunnel| tunnel.identity_headers)
+    }
+}
+
 #[derive(Debug)]
 pub struct Engine {
     /// Base host, canonical (lower case, no final dot).
@@ -198,6 +205,8 @@ pub struct Tunnel {
     pub path_semicolon_allowed: bool,
     /// Trailer fields pass both ways (S3.1).
     pub trailers: bool,
+    /// The upstream is told who sends.
+    pub identity_headers: bool,
     pub labels: Vec<(String, String)>,
 }
 

@@ -97,6 +97,7 @@ pub(super) fn snapshot(
         limits: settings.limits.clone(),
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),
+        signer: None,
         token_cache_entries: settings
             .tokens
             .as_ref()
@@ -128,6 +129,7 @@ pub(super) fn policy(settings: &Settings) -> Result<Policy, rustls::Error> {
             .iter()
             .map(|tunnel| policy_tunnel(settings, tunnel, &workspaces))
             .collect(),
+        shows_assertion_keys: settings.identity_headers(),
         keys,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
@@ -153,6 +155,7 @@ fn policy_tunnel(
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
+        names_sender: tunnel.identity_headers,
         properties: TunnelProperties {
             hostname: Some(tunnel.hostname.clone()),
             host: Some(tunnel.hostname.clone()),

@@ -1,5 +1,7 @@
 //! The cores: their threads, their listeners, and what they are told.
 
+mod copies;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -7,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::access_log::{Sink, Writer};
-use super::compile::{self, Lasting};
+use super::assertion_keys::KeyFile;
+use super::compile::Lasting;
 use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
 use crate::config::settings::{LogFormat, Settings};
@@ -52,6 +55,8 @@ struct Current {
     retired: Vec<Arc<Snapshot>>,
     tunnels: usize,
     upstreams: Upstreams,
+    /// `None`: no tunnel's upstream is told who sends.
+    key_file: Option<KeyFile>,
     resolve_every: Duration,
     /// Reloads so far.
     reloads: u64,
@@ -60,13 +65,19 @@ struct Current {
 }
 
 impl Current {
-    fn new(settings: &Settings, lasting: Lasting, snapshots: Vec<Arc<Snapshot>>) -> Self {
+    fn new(
+        settings: &Settings,
+        lasting: Lasting,
+        snapshots: Vec<Arc<Snapshot>>,
+        key_file: Option<KeyFile>,
+    ) -> Self {
         Current {
             lasting,
             snapshots,
             retired: Vec::new(),
             tunnels: settings.tunnels.len(),
             upstreams: Upstreams::new(&settings.tunnels),
+            key_file,
             resolve_every: settings.timeouts.upstream_resolve,
             reloads: 0,
             fixed: fixed(settings),
@@ -85,7 +96,10 @@ impl Engine {
             .collect();
         let public_port = start::public_port(settings, &addresses);
         let mut lasting = Lasting::new().map_err(StartError::Tls)?;
-        let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting)?;
+        let key_file = KeyFile::of(settings, public_port);
+        let signer = copies::signer(key_file.as_ref(), &clock)?;
+        let snapshots =
+            copies::compile_all(settings, public_port, cpus.len(), &mut lasting, signer)?;
         let format = sink.as_ref().map(|_| match settings.log.format {
             LogFormat::Json => Format::Json,
             LogFormat::Text => Format::Text,
@@ -134,7 +148,7 @@ impl Engine {
             public_port,
             clock,
             log,
-            current: Mutex::new(Current::new(settings, lasting, snapshots)),
+            current: Mutex::new(Current::new(settings, lasting, snapshots, key_file)),
             draining: false.into(),
             reloads: Reloads::default(),
         })
@@ -174,11 +188,14 @@ impl Engine {
     /// logs stay as they are.
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let mut current = self.current();
-        let snapshots = compile_all(
+        let key_file = KeyFile::of(settings, self.public_port);
+        let signer = copies::signer(key_file.as_ref(), &self.clock)?;
+        let snapshots = copies::compile_all(
             settings,
             self.public_port,
             self.cores.len(),
             &mut current.lasting,
+            signer,
         )?;
         if current.fixed != fixed(settings) {
             tracing::warn!(
@@ -189,6 +206,7 @@ impl Engine {
         self.put_in_force(&mut current, snapshots, Command::Swap);
         current.tunnels = settings.tunnels.len();
         current.upstreams = Upstreams::new(&settings.tunnels);
+        current.key_file = key_file;
         current.resolve_every = settings.timeouts.upstream_resolve;
         current.reloads += 1;
         Ok(())
@@ -356,25 +374,6 @@ fn collect<T>(answers: &Receiver<T>, count: usize) -> Vec<T> {
     std::iter::from_fn(|| answers.recv_timeout(ANSWER_WITHIN).ok())
         .take(count)
         .collect()
-}
-
-fn compile_all(
-    settings: &Settings,
-    public_port: u16,
-    cores: usize,
-    lasting: &mut Lasting,
-) -> Result<Vec<Arc<Snapshot>>, StartError> {
-    let connections_per_core = start::connections_per_core(settings, cores);
-    let snapshots = (0..cores)
-        .map(|_| {
-            let mut snapshot =
-                compile::snapshot(settings, public_port, lasting).map_err(StartError::Tls)?;
-            snapshot.limits.connections_per_core = connections_per_core;
-            Ok(Arc::new(snapshot))
-        })
-        .collect();
-    lasting.forget_unused();
-    snapshots
 }
 
 /// What a reload cannot change, in a form to compare.

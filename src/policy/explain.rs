@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
+use crate::authz::Forbidden;
 use crate::boundary::LeafAnswer;
 use crate::clock::Now;
 use crate::http::HeadLimits;
@@ -17,7 +18,9 @@ use crate::token::{CONNECT_PERMISSION, TokenCache, VerifiedToken, inspect, verif
 
 use super::client_address::{Trust, forwarded, is_in};
 use super::decide::{connect_context, route};
-use super::{Connection, Decision, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide};
+use super::{
+    Connection, Decision, Endpoint, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide,
+};
 
 /// A request as it comes to an edge.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +47,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     pub steps: Vec<Step>,
-    /// Of the answer; `None`: it goes to the upstream.
+    /// Of the edge's own answer; `None`: it goes to the upstream.
     pub status: Option<u16>,
     /// As in the access log.
     pub reason: &'static str,
@@ -110,6 +113,11 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
             reason: "forwarded",
         }),
         Decision::Refuse(no) => refused(steps, no.refusal),
+        Decision::Endpoint(_) => Some(Explanation {
+            steps: steps.0,
+            status: Some(200),
+            reason: "answered",
+        }),
     }
 }
 
@@ -156,7 +164,7 @@ impl Steps {
     fn judgement(&mut self, policy: &Policy, facts: &Facts<'_>, decision: &Decision, now: Now) {
         let tunnel = match route(policy, facts) {
             Ok((_, tunnel)) => tunnel,
-            Err(refusal) => return self.no_tunnel(facts, refusal),
+            Err(refusal) => return self.no_tunnel(facts, refusal, decision),
         };
         let refused =
             |with: Refusal| matches!(decision, Decision::Refuse(no) if no.refusal == with);
@@ -192,7 +200,10 @@ impl Steps {
             return self.add("token", "there is no [tokens], so none is good");
         };
         match verify(token, keys, now.unix_seconds()) {
-            Ok(verified) => self.rights(&verified, tunnel, facts),
+            Ok(verified) => {
+                self.rights(&verified, tunnel, facts);
+                self.identity(decision);
+            }
             Err(error) => self.add("token", format!("worthless: {error}")),
         }
     }
@@ -220,8 +231,16 @@ impl Steps {
         );
     }
 
-    fn no_tunnel(&mut self, facts: &Facts<'_>, refusal: Refusal) {
+    fn no_tunnel(&mut self, facts: &Facts<'_>, refusal: Refusal, decision: &Decision) {
         let host = facts.request.head.host.as_str();
+        let page = "the base host's page of the keys of assertions";
+        match decision {
+            Decision::Endpoint(Endpoint::AssertionKeys) => return self.add("endpoint", page),
+            Decision::Refuse(no) if no.refusal == Refusal::ReadOnly => {
+                return self.add("endpoint", format!("{page}, for GET and HEAD alone"));
+            }
+            Decision::Refuse(_) | Decision::Forward(_) => {}
+        }
         let saw = match (refusal, facts.connection.server_name) {
             (Refusal::Misdirected, Some(name)) => {
                 format!(
@@ -272,6 +291,21 @@ impl Steps {
                 let answer = leaf_text(answer, tunnel, &text(path.decoded));
                 self.add("boundary", format!("{number}, {leaf}: {answer}"));
             }
+        }
+    }
+
+    /// What the upstream is told.
+    fn identity(&mut self, decision: &Decision) {
+        let told = "the upstream is told who it is";
+        match decision {
+            Decision::Forward(permit) if permit.names_sender() => self.add("identity", told),
+            Decision::Refuse(no) if no.refusal == Refusal::Forbidden(Forbidden::SubjectTooLong) => {
+                self.add(
+                    "identity",
+                    format!("{told}, and its sub is too long for that"),
+                );
+            }
+            Decision::Forward(_) | Decision::Refuse(_) | Decision::Endpoint(_) => {}
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Policy {
     /// Host to index in `tunnels`.
     pub routes: Routes<usize>,
     pub tunnels: Vec<Tunnel>,
+    /// Some tunnel's upstream is told who sends: the base host shows the keys of assertions.
+    pub shows_assertion_keys: bool,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
     /// Tokens that fail per second and client; 0: no limit (S9).
@@ -54,6 +56,8 @@ pub struct Tunnel {
     pub semicolon_allowed: bool,
     /// `trailers = true`: trailer fields pass both ways (S3.1).
     pub trailers: bool,
+    /// `identity_headers = true`: its upstream is told who sends.
+    pub names_sender: bool,
     /// What a boundary's filters may ask for.
     pub properties: TunnelProperties,
 }
@@ -111,6 +115,24 @@ pub struct Facts<'a> {
 pub enum Decision {
     Forward(Permit),
     Refuse(Refused),
+    /// The edge itself answers.
+    Endpoint(Endpoint),
+}
+
+/// What the edge answers itself, on its base host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The public keys of assertions, for upstreams.
+    AssertionKeys,
+}
+
+impl Endpoint {
+    /// The path of its page on the base host. It lies where the edge owns every path (S1.4).
+    pub fn path(self) -> &'static str {
+        match self {
+            Endpoint::AssertionKeys => "/.well-known/rstream/jwks.json",
+        }
+    }
 }
 
 /// A no, and how far the request came.

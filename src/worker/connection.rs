@@ -260,6 +260,10 @@ async fn obey(
             let (keeps, rest) = exchange.refuse(refused.refusal, rest).await;
             (refused.identity, keeps, rest)
         }
+        Decision::Endpoint(which) => {
+            let (keeps, rest) = exchange.serve(which, rest).await;
+            (Identity::Anonymous, keeps, rest)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod descriptors;
 mod drain;
 mod explain;
 mod help;
+mod identity;
 mod log;
 mod memory;
 mod readme;

@@ -63,9 +63,11 @@ fn policy() -> Policy {
                 },
                 semicolon_allowed: false,
                 trailers: false,
+                names_sender: hostname.starts_with("app"),
                 properties: TunnelProperties::default(),
             })
             .collect(),
+        shows_assertion_keys: true,
         keys: Some(TokenKeys::new(
             SECRET,
             Some(Bounds::connect_within(&["p1"])),
@@ -114,6 +116,11 @@ fn judge_with(
             (Some(refusal.status()), refusal.reason()),
             "{head}"
         ),
+        Decision::Endpoint(_) => assert_eq!(
+            (explained.status, explained.reason),
+            (Some(200), "answered"),
+            "{head}"
+        ),
     }
     decision
 }
@@ -149,6 +156,7 @@ fn word(decision: &Decision) -> String {
         Decision::Refuse(refused) => {
             format!("{} {}", refused.refusal.status(), refused.refusal.reason())
         }
+        Decision::Endpoint(which) => format!("answer {which:?}"),
     }
 }
 

@@ -8,7 +8,9 @@ fn withheld(authorization: &str) -> bool {
     );
     match judged(&head) {
         Decision::Forward(permit) => permit.withholds_authorization(),
-        Decision::Refuse(_) => panic!("a public tunnel refused {authorization}"),
+        Decision::Refuse(_) | Decision::Endpoint(_) => {
+            panic!("a public tunnel refused {authorization}")
+        }
     }
 }
 
