@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::access_log::{Sink, Writer};
-use super::assertion_keys::KeyFile;
 use super::compile::Lasting;
 use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
@@ -22,6 +21,7 @@ use crate::telemetry::record::Format;
 use crate::worker::Command;
 use crate::worker::client::Entry;
 use crate::worker::snapshot::Snapshot;
+use copies::{Signing, compile_all};
 
 /// All cores of a running process.
 pub struct Engine {
@@ -56,7 +56,7 @@ struct Current {
     tunnels: usize,
     upstreams: Upstreams,
     /// `None`: no tunnel's upstream is told who sends.
-    key_file: Option<KeyFile>,
+    signing: Option<Signing>,
     resolve_every: Duration,
     /// Reloads so far.
     reloads: u64,
@@ -69,7 +69,7 @@ impl Current {
         settings: &Settings,
         lasting: Lasting,
         snapshots: Vec<Arc<Snapshot>>,
-        key_file: Option<KeyFile>,
+        signing: Option<Signing>,
     ) -> Self {
         Current {
             lasting,
@@ -77,7 +77,7 @@ impl Current {
             retired: Vec::new(),
             tunnels: settings.tunnels.len(),
             upstreams: Upstreams::new(&settings.tunnels),
-            key_file,
+            signing,
             resolve_every: settings.timeouts.upstream_resolve,
             reloads: 0,
             fixed: fixed(settings),
@@ -96,10 +96,14 @@ impl Engine {
             .collect();
         let public_port = start::public_port(settings, &addresses);
         let mut lasting = Lasting::new().map_err(StartError::Tls)?;
-        let key_file = KeyFile::of(settings, public_port);
-        let signer = copies::signer(key_file.as_ref(), &clock)?;
-        let snapshots =
-            copies::compile_all(settings, public_port, cpus.len(), &mut lasting, signer)?;
+        let signing = Signing::of(settings, public_port, &clock)?;
+        let snapshots = compile_all(
+            settings,
+            public_port,
+            cpus.len(),
+            &mut lasting,
+            signing.as_ref(),
+        )?;
         let format = sink.as_ref().map(|_| match settings.log.format {
             LogFormat::Json => Format::Json,
             LogFormat::Text => Format::Text,
@@ -148,7 +152,7 @@ impl Engine {
             public_port,
             clock,
             log,
-            current: Mutex::new(Current::new(settings, lasting, snapshots, key_file)),
+            current: Mutex::new(Current::new(settings, lasting, snapshots, signing)),
             draining: false.into(),
             reloads: Reloads::default(),
         })
@@ -187,15 +191,18 @@ impl Engine {
     /// Puts new settings in force: every head that arrives after this returned is judged by them. Listeners, cores and
     /// logs stay as they are.
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
+        let signing = Signing::of(settings, self.public_port, &self.clock)?;
+        self.replace(settings, signing)
+    }
+
+    fn replace(&self, settings: &Settings, signing: Option<Signing>) -> Result<(), StartError> {
         let mut current = self.current();
-        let key_file = KeyFile::of(settings, self.public_port);
-        let signer = copies::signer(key_file.as_ref(), &self.clock)?;
-        let snapshots = copies::compile_all(
+        let snapshots = compile_all(
             settings,
             self.public_port,
             self.cores.len(),
             &mut current.lasting,
-            signer,
+            signing.as_ref(),
         )?;
         if current.fixed != fixed(settings) {
             tracing::warn!(
@@ -206,7 +213,7 @@ impl Engine {
         self.put_in_force(&mut current, snapshots, Command::Swap);
         current.tunnels = settings.tunnels.len();
         current.upstreams = Upstreams::new(&settings.tunnels);
-        current.key_file = key_file;
+        current.signing = signing;
         current.resolve_every = settings.timeouts.upstream_resolve;
         current.reloads += 1;
         Ok(())

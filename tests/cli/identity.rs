@@ -3,6 +3,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use adit::token::sha256_hex;
+
 use crate::support::folder::{BASE_HOST, serving, signed, token_of};
 use crate::support::http::{bearer, get, plain, request, tls};
 use crate::support::{Finished, Folder, HOST, Origin, Process, SECRET, adit};
@@ -169,4 +171,28 @@ fn keys_that_others_can_read_refuse_the_start_and_the_reload() {
     assert_eq!(finished.code, 1);
     assert!(finished.err.contains("holds no keys of this version"));
     assert_eq!(fs::read(&file).unwrap(), b"no keys", "it is left alone");
+}
+
+/// S10.1: neither the reload that is refused for its keys nor what comes after it may keep a token good.
+#[test]
+fn a_revocation_counts_while_the_keys_cannot_be_read() {
+    let origin = Origin::start();
+    let folder = folder(&origin);
+    let text = fs::read_to_string(folder.path("adit.toml")).unwrap();
+    let listed = "revocations_file = \"revoked\"\nhs256_secret_file";
+    folder.configure(&text.replace("hs256_secret_file", listed));
+    folder.write("revoked", 0o600, "");
+    let mut process = Process::run(&folder);
+    let tokens = [token_of("ana"), token_of("bo")];
+    let status = |process: &Process, token: &str| {
+        plain(process.address("http"), &get(HOST, "/", &[&bearer(token)])).status()
+    };
+    assert_eq!(status(&process, &tokens[0]), 200);
+    open(&folder, 0o644);
+    let hash = sha256_hex(tokens[0].as_bytes());
+    folder.write("revoked", 0o600, format!("sha256:{hash}\n"));
+    process.event("config_refused");
+    process.event("revocations_reloaded");
+    assert_eq!(status(&process, &tokens[0]), 401);
+    assert_eq!(status(&process, &tokens[1]), 200, "with the keys in force");
 }

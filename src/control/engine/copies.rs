@@ -12,46 +12,71 @@ use crate::runtime::clock::Clock;
 use crate::worker::Command;
 use crate::worker::snapshot::Snapshot;
 
+/// What signs assertions, and where its keys are.
+#[derive(Clone)]
+pub(super) struct Signing {
+    key_file: KeyFile,
+    signer: Arc<Signer>,
+}
+
+impl Signing {
+    /// `None`: no tunnel's upstream is told who sends.
+    pub(super) fn of(
+        settings: &Settings,
+        public_port: u16,
+        clock: &Clock,
+    ) -> Result<Option<Self>, StartError> {
+        let key_file = KeyFile::of(settings, public_port);
+        let signing = key_file.map(|key_file| Signing::with(key_file, clock));
+        signing.transpose()
+    }
+
+    fn with(key_file: KeyFile, clock: &Clock) -> Result<Self, StartError> {
+        let signer = key_file.signer(clock.now().unix_seconds());
+        let signer = signer.map_err(StartError::AssertionKeys)?;
+        Ok(Signing { key_file, signer })
+    }
+}
+
 impl Engine {
+    /// Puts settings in force that differ from those in force in what was taken back alone. Nothing else is looked at anew:
+    /// keys that cannot be read now must not keep a token good (S10.1).
+    pub fn take_back(&self, settings: &Settings) -> Result<(), StartError> {
+        let signing = self.current().signing.clone();
+        self.replace(settings, signing)
+    }
+
     /// Looks whether other keys sign assertions now, or are shown. What was verified stays verified. Where the keys cannot
     /// be had, those in force go on.
     pub fn renew_keys(&self) {
-        let mut guard = self.current();
-        let current = &mut *guard;
-        let signer = match signer(current.key_file.as_ref(), &self.clock) {
-            Ok(Some(signer)) => signer,
-            Ok(None) => return,
+        let (signing, reloads) = {
+            let current = self.current();
+            (current.signing.clone(), current.reloads)
+        };
+        let Some(old) = signing else { return };
+        let new = match Signing::with(old.key_file, &self.clock) {
+            Ok(new) => new,
             Err(error) => {
                 return tracing::error!(event = "assertion_keys_failed", %error, "the keys stay as they are");
             }
         };
-        let is_new = |snapshot: &Arc<Snapshot>| {
-            let old = snapshot.signer.as_ref();
-            old.is_none_or(|old| !old.is_like(&signer))
-        };
-        if !current.snapshots.iter().any(is_new) {
+        let mut guard = self.current();
+        let current = &mut *guard;
+        // A reload meanwhile has looked itself.
+        if current.reloads != reloads || new.signer.is_like(&old.signer) {
             return;
         }
         let renewed = |snapshot: &Arc<Snapshot>| {
             Arc::new(Snapshot {
-                signer: Some(signer.clone()),
+                signer: Some(new.signer.clone()),
                 ..Snapshot::clone(snapshot)
             })
         };
         let snapshots = current.snapshots.iter().map(renewed).collect();
         self.put_in_force(current, snapshots, Command::Redirect);
+        current.signing = Some(new);
         tracing::info!(event = "assertion_keys_changed", "in force");
     }
-}
-
-/// What signs assertions now; `None`: nothing has to.
-pub(super) fn signer(
-    key_file: Option<&KeyFile>,
-    clock: &Clock,
-) -> Result<Option<Arc<Signer>>, StartError> {
-    let now = clock.now().unix_seconds();
-    let signer = key_file.map(|key_file| key_file.signer(now)).transpose();
-    signer.map_err(StartError::AssertionKeys)
 }
 
 pub(super) fn compile_all(
@@ -59,7 +84,7 @@ pub(super) fn compile_all(
     public_port: u16,
     cores: usize,
     lasting: &mut Lasting,
-    signer: Option<Arc<Signer>>,
+    signing: Option<&Signing>,
 ) -> Result<Vec<Arc<Snapshot>>, StartError> {
     let connections_per_core = start::connections_per_core(settings, cores);
     let snapshots = (0..cores)
@@ -67,7 +92,7 @@ pub(super) fn compile_all(
             let mut snapshot =
                 compile::snapshot(settings, public_port, lasting).map_err(StartError::Tls)?;
             snapshot.limits.connections_per_core = connections_per_core;
-            snapshot.signer = signer.clone();
+            snapshot.signer = signing.map(|signing| signing.signer.clone());
             Ok(Arc::new(snapshot))
         })
         .collect();
