@@ -151,6 +151,15 @@ fn the_keys_stay_over_reload_and_restart() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(state.clone()), 0o700);
     assert_eq!(mode(state.join("assertion-keys.json")), 0o600);
+    // Removed, they are no more: another one signs at once.
+    let mut edge = edge;
+    fs::remove_file(state.join("assertion-keys.json")).unwrap();
+    edge.reload(|setup| setup);
+    let other = key_set_after(&edge);
+    assert_ne!(kids(&other), kids(&first));
+    assert!(verified(assertion, &other).is_none());
+    let token = bearer(&edge.token(|_| ()));
+    ask(&mut edge.client(), &edge, &upstream, &token);
 }
 
 fn ask(client: &mut Client, edge: &Edge, upstream: &Upstream, token: &str) -> String {
