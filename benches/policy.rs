@@ -18,15 +18,19 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::hint::black_box;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use adit::assertion::{Keys, Signer};
 use adit::clock::Now;
 use adit::config::{self, settings::Settings};
 use adit::control;
+use adit::forward::identity::{self, Said};
 use adit::http::HeadLimits;
 use adit::http::request::{Request, RequestHead};
 use adit::policy::{Connection, Decision, Facts, Memory, Policy, Scheme, decide};
 use adit::runtime::clock::Clock;
+use adit::secret::Secret;
 use adit::token::{MintFamily, MintRequest, TokenCache, mint_hs256, sha256_hex};
 
 const SECRET: &str = "a secret of the benches, which has more than thirty-two bytes";
@@ -63,6 +67,7 @@ fn main() {
     for count in [10, 1_000, 100_000] {
         warm(count);
     }
+    named();
     cold("cold token, one prefix rule", |n| {
         format!("^/cold-{n}(/|$)")
     });
@@ -154,6 +159,52 @@ fn warm(count: usize) {
         loaded - started,
         compiled - loaded
     );
+}
+
+/// What it costs to tell an upstream who sends.
+fn named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, tokens) = configured(1, folder.path());
+    let mut policy = control::policy(&settings).unwrap();
+    let tunnels = Arc::get_mut(&mut policy.tunnels).unwrap();
+    tunnels[0].names_sender = true;
+    let now = Clock::default().now();
+    let mut keys = Keys::default();
+    let random = ring::rand::SystemRandom::new();
+    let made = keys.rotate(now.unix_seconds(), || {
+        let key = ring::signature::Ed25519KeyPair::generate_pkcs8(&random)?;
+        Ok::<_, ring::error::Unspecified>(Secret::new(key.as_ref().to_vec()))
+    });
+    made.unwrap();
+    let signer = Signer::new(&keys, now.unix_seconds(), "edge.example.test", 443).unwrap();
+    let head = format!(
+        "GET /team-0/items/42 HTTP/1.1\r\nHost: app-0.t.example.test\r\nAuthorization: Bearer {}\r\n\r\n",
+        tokens[0]
+    );
+    let (mut memory, mut parsed) = (Memory::new(TokenCache::new(1)), RequestHead::new());
+    let Decision::Forward(permit) = judged(&policy, &head, now, (&mut memory, &mut parsed)) else {
+        panic!("a good token");
+    };
+    let request = Request {
+        bytes: head.as_bytes(),
+        head: &parsed,
+    };
+    let said = Said {
+        signer: &signer,
+        now_unix: now.unix_seconds(),
+        request_id: "0123456789abcdef0123456789abcdef",
+        project: "p0",
+    };
+    let mut scratch = identity::Scratch::default();
+    let figures = rounds(1_000, &mut || {
+        black_box(identity::lines(
+            &permit,
+            black_box(request),
+            said,
+            &mut scratch,
+        ));
+    });
+    println!("naming the sender, signed: {figures}");
 }
 
 /// Reads a head and judges it, as a core does.

@@ -43,6 +43,8 @@ pub mod authn;
 
 pub mod authz;
 
+pub mod assertion;
+
 pub mod policy;
 
 pub mod forward;

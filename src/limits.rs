@@ -27,6 +27,12 @@ pub const KEY_WAIT_MAX: Duration = Duration::from_secs(15);
 pub const HS256_SECRET_BYTES_MIN: usize = 32;
 /// Most bytes of a token's subject that reach a log.
 pub const SUBJECT_BYTES_MAX: usize = 128;
+/// Longest subject that an upstream is told of, in bytes; a longer one is refused, never cut.
+pub const TOLD_SUBJECT_BYTES_MAX: usize = 255;
+/// How long an assertion towards an upstream is good, in seconds.
+pub const ASSERTION_SECONDS: u64 = 60;
+/// Most keys of assertions that are kept; rotation has no use for more than three.
+pub const ASSERTION_KEYS_MAX: usize = 16;
 
 /// Deepest nesting of `AND`/`OR` in a boundary.
 pub const BOUNDARY_DEPTH_MAX: usize = 16;

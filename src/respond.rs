@@ -1,6 +1,6 @@
 //! Every answer the edge writes itself: the one place a refusal becomes bytes.
 //!
-//! Owns: status, fields and body of refusals and redirects. Comes in: a refusal and what the client may know. Goes out:
+//! Owns: status, fields and body of refusals, redirects and the edge's own pages. Comes in: a refusal and what the client may know. Goes out:
 //! bytes in a buffer. The body says which status it is and nothing else: not why, and nothing of the request.
 
 use crate::authn::Unauthenticated;
@@ -30,7 +30,7 @@ pub struct Reply<'a> {
 pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Result<(), Overflow> {
     let mut text = Text::new(out);
     let status = refusal.status();
-    text.head(status, reply);
+    text.head(status, "no-store", reply);
     if let Refusal::Unauthenticated(why) = refusal {
         text.put("WWW-Authenticate: Bearer realm=\"rstream\"");
         text.put(if why == Unauthenticated::NoToken {
@@ -39,7 +39,9 @@ pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Resu
             ", error=\"invalid_token\"\r\n"
         });
     }
-    if status == 405 {
+    if refusal == Refusal::ReadOnly {
+        text.put("Allow: GET, HEAD\r\n");
+    } else if status == 405 {
         text.put("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
     }
     if status == 429 {
@@ -50,6 +52,13 @@ pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Resu
         &["{\"error\":\"", phrase(status), ".\"}"],
         reply,
     )
+}
+
+/// Writes the public keys of assertions, which anybody may keep for an hour.
+pub fn key_set<R: Room>(set: &str, reply: Reply<'_>, out: &mut R) -> Result<(), Overflow> {
+    let mut text = Text::new(out);
+    text.head(200, "public, max-age=3600", reply);
+    text.body("application/jwk-set+json", &[set], reply)
 }
 
 /// Where the redirect listener sends a request (rstream 1.3, S5.5).
@@ -72,7 +81,7 @@ pub fn redirect<R: Room>(
 ) -> Result<(), Overflow> {
     let status = redirect_status(reply.method);
     let mut text = Text::new(out);
-    text.head(status, reply);
+    text.head(status, "no-store", reply);
     text.put("Location: https://");
     text.put(location.host);
     if location.port != 443 {
@@ -116,6 +125,7 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The words of a status (RFC 9110 15).
 fn phrase(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         301 => "Moved Permanently",
         308 => "Permanent Redirect",
         400 => "Bad Request",
@@ -161,7 +171,8 @@ impl<'o, R: Room> Text<'o, R> {
         self.bytes(decimal(number, &mut [0; 20]));
     }
 
-    fn head(&mut self, status: u16, reply: Reply<'_>) {
+    /// `caching`: for how long the answer may be kept, where nothing speaks against it (S5.12).
+    fn head(&mut self, status: u16, caching: &str, reply: Reply<'_>) {
         self.put("HTTP/1.1 ");
         self.number(status.into());
         self.put(" ");
@@ -174,7 +185,7 @@ impl<'o, R: Room> Text<'o, R> {
         self.put(if reply.token_in_query {
             "private, no-store"
         } else {
-            "no-store"
+            caching
         });
         self.put("\r\n");
         if reply.token_in_query {
@@ -273,6 +284,31 @@ mod tests {
     fn head_gets_the_length_and_no_body() {
         let answer = text(Refusal::UnknownHost, reply(Method::Head));
         assert!(answer.contains("Content-Length: 22\r\n") && answer.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_key_set_may_be_kept_and_its_page_is_read_only() {
+        let page = |reply| {
+            let mut out = Vec::new();
+            key_set("{}", reply, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            page(reply(Method::Get)),
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Content-Type-Options: nosniff\r\n\
+             X-Request-Id: id-1\r\nCache-Control: public, max-age=3600\r\nContent-Type: application/jwk-set+json\r\n\
+             Content-Length: 2\r\n\r\n{}"
+        );
+        assert!(page(reply(Method::Head)).ends_with("Content-Length: 2\r\n\r\n"));
+        let with_token = Reply {
+            token_in_query: true,
+            ..reply(Method::Get)
+        };
+        assert!(page(with_token).contains("\r\nCache-Control: private, no-store\r\n"));
+        let refused = text(Refusal::ReadOnly, reply(Method::Post));
+        assert!(
+            refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nAllow: GET, HEAD\r\n")
+        );
     }
 
     #[test]

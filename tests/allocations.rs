@@ -138,6 +138,23 @@ fn a_warm_request_with_a_body_allocates_nothing() {
     assert_eq!(allocations(&mut edge.client(), &post(&token)), 0);
 }
 
+/// What the upstream is told is made up and signed anew for each of them.
+#[test]
+fn a_warm_request_whose_sender_is_named_allocates_nothing() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let upstream = Upstream::fixed("hello");
+    let edge = Edge::setup()
+        .https()
+        .tunnel(Tunnel::guarded(HOST, &upstream).line("identity_headers = true"))
+        .start();
+    let token = token(&edge);
+    for request in [get(&token), post(&token)] {
+        assert_eq!(allocations(&mut edge.client(), &request), 0);
+    }
+    let recorded = upstream.next_request();
+    assert!(recorded.field("x-adit-assertion").is_some());
+}
+
 #[test]
 fn under_tls_the_record_layer_makes_two() {
     let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -148,17 +148,15 @@ fn features_that_are_not_built_are_refused_by_name() {
 - token_auth = true
 + token_auth = true
 + challenge_mode = true
-+ identity_headers = true
 + allowed_origins = ["https://a.example"]
 + trusted_ips = ["10.0.0.0/8"]
 + geoip = ["DE"]
 + tls_min_version = "tls1.3"
 ! adit.toml:21:1: tunnel[1].challenge_mode: challenge mode is not built yet in this version; remove it
-! adit.toml:22:1: tunnel[1].identity_headers: identity headers are not built yet in this version; remove it
-! adit.toml:23:1: tunnel[1].allowed_origins: origins of browsers are not built yet in this version; remove it
-! adit.toml:24:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
-! adit.toml:25:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
-! adit.toml:26:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
+! adit.toml:22:1: tunnel[1].allowed_origins: origins of browsers are not built yet in this version; remove it
+! adit.toml:23:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
+! adit.toml:24:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
+! adit.toml:25:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - workspace = "ws-1"
 + workspace = "ws-1"
@@ -197,6 +195,75 @@ fn features_that_are_not_built_are_refused_by_name() {
 + open_on_loopback = true
 + [tokens]
 ! adit.toml:10:1: admin.open_on_loopback: an open status page on loopback addresses is not built yet in this version; remove it
+"#,
+    );
+}
+
+#[test]
+fn an_upstream_is_told_who_sends_where_somebody_is_asked() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ identity_headers = true
+
+- token_auth = true
++ public = true
++ identity_headers = true
+! adit.toml:21:20: tunnel[1].identity_headers: there is nobody to name where public = true asks for no proof: remove one of them
+
+- token_auth = true
++ token_auth = true
++ identity_headers = "yes"
+! adit.toml:21:20: tunnel[1].identity_headers: expected true or false, found "yes"
+
+- cert_file = "cert.pem"
+- key_file = "key.pem"
+- [tokens]
+- hs256_secret_file = "secret"
+- [tokens.ce]
+- projects = ["proj-1"]
+- permissions = ["tunnels.streams.create-delete"]
+- [[project]]
+- id = "proj-1"
+- workspace = "ws-1"
+- [[tunnel]]
+- hostname = "app.t.edge.example.com"
+- project = "proj-1"
+- upstream = "http://127.0.0.1:8080"
+- token_auth = true
++ cert_file = "tunnels.pem"
++ key_file = "key.pem"
++ [tokens]
++ hs256_secret_file = "secret"
++ [tokens.ce]
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
++ [[project]]
++ id = "proj-1"
++ workspace = "ws-1"
++ [[tunnel]]
++ hostname = "app.t.edge.example.com"
++ project = "proj-1"
++ upstream = "http://127.0.0.1:8080"
++ token_auth = true
++ identity_headers = true
+! warning: adit.toml:21:20: tunnel[1].identity_headers: no certificate covers the base host edge.example.com, so upstreams cannot fetch the keys that verify what they are told
+
+- token_auth = true
++ token_auth = true
++ [[credential]]
++ id = "https://idp.example.com"
++ kind = "user"
++ projects = ["proj-1"]
++ [[issuer]]
++ issuer = "https://idp.example.com"
++ audience = ["edge"]
++ algorithms = ["EdDSA"]
++ jwks_file = "set.json"
++ projects = ["proj-1"]
++ permissions = ["tunnels.streams.create-delete"]
+! adit.toml:26:10: issuer[1].issuer: "https://idp.example.com" is the id of a [[credential]] too: upstreams that are told who answers for a request could not tell them apart
 "#,
     );
 }
@@ -963,7 +1030,7 @@ fn rules_for_paths_and_who_may_not_connect_at_all_are_not_warned_of() {
 + revoked = true
 + resources.tunnels.projects = ["proj-2"]
 + [[issuer]]
-+ issuer = "a"
++ issuer = "x"
 + audience = ["edge"]
 + algorithms = ["ES512"]
 + public_key_file = "app.pem"
@@ -1434,16 +1501,17 @@ fn other_files(folder: &Folder) {
     let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     folder.write("set.json", 0o644, format!("{{\"keys\":[{key}]}}"));
     folder.write("spaced", 0o600, "canary with blanks in it");
-    folder.write("old.pem", 0o644, expired(folder));
+    folder.write("old.pem", 0o644, tunnels_until(folder, 2020));
+    folder.write("tunnels.pem", 0o644, tunnels_until(folder, 4000));
 }
 
-/// A certificate with the key of `key.pem` that is not valid any more.
-fn expired(folder: &Folder) -> String {
+/// A certificate with the key of `key.pem` for tunnels alone, valid to the end of this year.
+fn tunnels_until(folder: &Folder, year: i32) -> String {
     let key = std::fs::read_to_string(folder.path("key.pem")).unwrap();
     let key = rcgen::KeyPair::from_pem(&key).unwrap();
     let names = ["*.t.edge.example.com".to_owned()];
     let mut parameters = rcgen::CertificateParams::new(names).unwrap();
     parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    parameters.not_after = rcgen::date_time_ymd(2020, 12, 31);
+    parameters.not_after = rcgen::date_time_ymd(year, 12, 31);
     parameters.self_signed(&key).unwrap().pem()
 }

@@ -125,6 +125,22 @@ impl Identity {
         }
     }
 
+    /// Whom the proof names, exactly; `None` where it names nobody.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Identity::Anonymous => None,
+            Identity::Token(token) => token.exact_subject(),
+        }
+    }
+
+    /// The stored credential or the issuer that answers for it, exactly.
+    pub fn vouched_by(&self) -> Option<&str> {
+        match self {
+            Identity::Anonymous => None,
+            Identity::Token(token) => token.vouched_by(),
+        }
+    }
+
     /// The name of the stored credential, or of the subject where there is none, for the log; empty where neither is.
     pub fn name(&self) -> &str {
         match self {

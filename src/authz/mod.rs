@@ -16,6 +16,7 @@ pub struct Permit {
     tunnel: usize,
     identity: Identity,
     withholds_authorization: bool,
+    names_sender: bool,
 }
 
 impl Permit {
@@ -32,6 +33,11 @@ impl Permit {
     /// Whether the `Authorization` lines hold an edge credential, which no upstream may see (S3.4).
     pub fn withholds_authorization(&self) -> bool {
         self.withholds_authorization
+    }
+
+    /// Whether the upstream must be told who was let through.
+    pub fn names_sender(&self) -> bool {
+        self.names_sender
     }
 
     /// Spends the permit: what stays is who it was for.
@@ -52,6 +58,8 @@ pub enum Forbidden {
     PathOutsideBoundary,
     /// A path rule applies, and the path has two readings (S2).
     PathAmbiguous,
+    /// The upstream must be told who it is, and the name is too long for that.
+    SubjectTooLong,
 }
 
 impl Forbidden {
@@ -63,6 +71,7 @@ impl Forbidden {
             Forbidden::OutsideBoundary => "outside_boundary",
             Forbidden::PathOutsideBoundary => "path_outside_boundary",
             Forbidden::PathAmbiguous => "path_ambiguous",
+            Forbidden::SubjectTooLong => "subject_too_long",
         }
     }
 }
@@ -73,25 +82,37 @@ pub fn public(tunnel: usize, withholds_authorization: bool) -> Permit {
         tunnel,
         identity: Identity::Anonymous,
         withholds_authorization,
+        names_sender: false,
     }
 }
 
+/// How a request goes on once it is permitted: see the methods of [`Permit`] of these names.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub withholds_authorization: bool,
+    pub names_sender: bool,
+}
+
 /// The permit of a verified token: the tunnel's project is its owner's, the permission to connect is among its rights,
-/// and its boundary allows this tunnel and path (rstream 7.4). `withholds_authorization`: see
-/// [`Permit::withholds_authorization`].
+/// and its boundary allows this tunnel and path (rstream 7.4). Where the upstream is told who it is, the whole name must
+/// fit: two that are cut could become one.
 pub fn token(
     tunnel: usize,
     token: &Rc<VerifiedToken>,
-    withholds_authorization: bool,
+    terms: Terms,
     context: &ConnectContext<'_>,
 ) -> Result<Permit, Forbidden> {
     let owns = token.owns_project(context.project);
     let may = token.may(CONNECT_PERMISSION);
     covers(owns, may, token.boundaries(), context)?;
+    if terms.names_sender && token.has_long_subject() {
+        return Err(Forbidden::SubjectTooLong);
+    }
     Ok(Permit {
         tunnel,
         identity: Identity::Token(token.clone()),
-        withholds_authorization,
+        withholds_authorization: terms.withholds_authorization,
+        names_sender: terms.names_sender,
     })
 }
 
@@ -157,7 +178,47 @@ mod tests {
             tunnel: &TunnelProperties::default(),
             path: &judge(path.as_bytes(), &mut scratch, false),
         };
-        token(7, &verified, withholds, &context)
+        let terms = Terms {
+            withholds_authorization: withholds,
+            names_sender: false,
+        };
+        token(7, &verified, terms, &context)
+    }
+
+    /// Its upstream is told who it is, or not; a name that would have to be cut is refused, and only where it is told.
+    #[test]
+    fn a_subject_that_cannot_be_told_whole_is_refused_where_it_would_be_told() {
+        let keys = TokenKeys::new(SECRET, Some(Bounds::connect_within(&["p1"])), "");
+        let fits = "\u{fc}".repeat(127);
+        for (subject, names_sender, passes) in [
+            (format!("{fits}s"), true, true),
+            (format!("{fits}ss"), true, false),
+            (format!("{fits}ss"), false, true),
+        ] {
+            let request = MintRequest {
+                subject: Some(subject.clone()),
+                issued_at: 1,
+                ..MintRequest::default()
+            };
+            let minted = mint_hs256(SECRET, &request).unwrap();
+            let verified = Rc::new(verify(minted.as_bytes(), &keys, 1).unwrap());
+            let mut scratch = Vec::new();
+            let context = ConnectContext {
+                project: "p1",
+                workspace: "",
+                tunnel: &TunnelProperties::default(),
+                path: &judge(b"/", &mut scratch, false),
+            };
+            let terms = Terms {
+                withholds_authorization: true,
+                names_sender,
+            };
+            let verdict = token(7, &verified, terms, &context);
+            match verdict {
+                Ok(permit) => assert!(passes && permit.names_sender() == names_sender),
+                Err(why) => assert!(!passes && why == Forbidden::SubjectTooLong),
+            }
+        }
     }
 
     /// The first that fails gives the reason, whatever else would.

@@ -82,6 +82,7 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         authorization,
         path_semicolon_allowed,
         trailers,
+        identity_headers,
         labels,
     } = new;
     [
@@ -95,6 +96,10 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
             old.path_semicolon_allowed != *path_semicolon_allowed,
         ),
         ("trailers", old.trailers != *trailers),
+        (
+            "identity_headers",
+            old.identity_headers != *identity_headers,
+        ),
         ("labels", old.labels != *labels),
     ]
     .into_iter()

@@ -20,10 +20,10 @@ pub(super) enum Purpose {
     Configuration,
     /// A key or a secret: nobody else may read it.
     Secret,
+    /// What the edge keeps for itself: nobody else may read it, write it, or have put it there.
+    State,
     /// Certificates: everybody may read them, nobody else may write them.
     Certificates,
-    /// What this process keeps for itself: nobody else may read or write it, nor exchange it in its folder.
-    State,
 }
 
 /// Why a file was not read.
@@ -60,7 +60,7 @@ impl FileError {
                     Purpose::Secret => {
                         format!("the file named here cannot be opened: {reason}")
                     }
-                    Purpose::Configuration | Purpose::Certificates | Purpose::State => {
+                    Purpose::Configuration | Purpose::State | Purpose::Certificates => {
                         format!("{shown} cannot be opened: {reason}")
                     }
                 }
@@ -119,15 +119,6 @@ pub(super) struct Contents {
     pub(super) identity: (u64, u64),
 }
 
-/// What this process keeps for itself at `path`; nothing where there is no such file. The error is for an operator.
-pub fn read_state(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-    match read(path, Purpose::State) {
-        Ok(contents) => Ok(Some(contents.bytes)),
-        Err(FileError::Unreadable(ErrorKind::NotFound)) => Ok(None),
-        Err(error) => Err(error.message(path, Purpose::State)),
-    }
-}
-
 /// Reads `path` if its access rights fit its purpose.
 pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError> {
     let unreadable = |error: std::io::Error| FileError::Unreadable(error.kind());
@@ -142,12 +133,12 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
         return Err(FileError::NotAFile);
     }
     judge(Rights::of(&metadata), purpose, our_user()).map_err(FileError::Open)?;
-    if matches!(purpose, Purpose::Configuration | Purpose::State) {
+    if purpose == Purpose::Configuration {
         judge_folders(path)?;
     }
     let max = match purpose {
         Purpose::Configuration => CONFIG_FILE_BYTES_MAX,
-        Purpose::Secret | Purpose::Certificates | Purpose::State => CREDENTIAL_FILE_BYTES_MAX,
+        Purpose::Secret | Purpose::State | Purpose::Certificates => CREDENTIAL_FILE_BYTES_MAX,
     };
     if metadata.len() > max {
         return Err(FileError::TooLong(max));
@@ -168,7 +159,7 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
 }
 
 /// Checks the folder that directly holds the file, and behind a symbolic link also the folder of the file itself.
-fn judge_folders(path: &Path) -> Result<(), FileError> {
+pub(super) fn judge_folders(path: &Path) -> Result<(), FileError> {
     judge_folder(folder_of(path))?;
     if let Ok(real) = path.canonicalize() {
         judge_folder(folder_of(&real))?;
@@ -242,7 +233,7 @@ fn judge(rights: Rights, purpose: Purpose, our_user: u32) -> Result<(), Access> 
         {
             Err(Access::OwnedBy(rights.owner))
         }
-        Purpose::Secret | Purpose::Configuration | Purpose::Certificates | Purpose::State => Ok(()),
+        Purpose::Secret | Purpose::State | Purpose::Configuration | Purpose::Certificates => Ok(()),
     }
 }
 
@@ -272,6 +263,18 @@ mod tests {
         (Purpose::Secret, 0o604, 1000, 0, Err(Access::ReadByOthers)),
         (Purpose::Secret, 0o602, 1000, 0, Err(Access::WriteByOthers)),
         (Purpose::Secret, 0o620, 1000, 5, Err(Access::WriteByGroup)),
+        (Purpose::State, 0o600, 1000, 1000, Ok(())),
+        (Purpose::State, 0o600, 0, 0, Ok(())),
+        (Purpose::State, 0o640, 1000, 1000, Err(Access::ReadByGroup)),
+        (Purpose::State, 0o604, 1000, 0, Err(Access::ReadByOthers)),
+        (Purpose::State, 0o620, 1000, 5, Err(Access::WriteByGroup)),
+        (
+            Purpose::State,
+            0o600,
+            1001,
+            1000,
+            Err(Access::OwnedBy(1001)),
+        ),
         (Purpose::Configuration, 0o644, 1000, 1000, Ok(())),
         (Purpose::Configuration, 0o644, 0, 1000, Ok(())),
         (

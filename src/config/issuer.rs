@@ -12,7 +12,7 @@ use super::problem::Place;
 use super::project::ProjectIds;
 use super::reader::Reader;
 use super::resources;
-use super::settings::{Issuer, Tokens};
+use super::settings::{Credential, Issuer, Tokens};
 use super::units;
 use super::written::quoted;
 use crate::token::Algorithm;
@@ -45,6 +45,7 @@ const MAX_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 pub(super) struct Context<'a> {
     pub(super) projects: Option<&'a ProjectIds<'a>>,
     pub(super) tokens: Option<&'a Tokens>,
+    pub(super) credentials: Option<&'a [Credential]>,
 }
 
 /// Every `[[issuer]]`.
@@ -74,7 +75,7 @@ fn issuer(
     let findings = table.findings;
     let name = table
         .text("issuer")
-        .then(|at| once(table, at, names))
+        .then(|at| once(table, at, context, names))
         .required(findings, "issuer = \"https://idp.example.com\"");
     let audience = audience(table);
     let algorithms = algorithms(table);
@@ -111,7 +112,12 @@ fn issuer(
     })
 }
 
-fn once(table: &Reader<'_>, at: &At<String>, names: &mut HashMap<String, Place>) -> Option<String> {
+fn once(
+    table: &Reader<'_>,
+    at: &At<String>,
+    context: &Context<'_>,
+    names: &mut HashMap<String, Place>,
+) -> Option<String> {
     if at.value.is_empty() {
         table
             .findings
@@ -120,6 +126,15 @@ fn once(table: &Reader<'_>, at: &At<String>, names: &mut HashMap<String, Place>)
     }
     if let Some(first) = names.get(&at.value) {
         let message = format!("{} is already an issuer at {first}", quoted(&at.value));
+        table.findings.error(&at.spot, message);
+        return None;
+    }
+    let mut credentials = context.credentials.unwrap_or_default().iter();
+    if credentials.any(|credential| credential.id == at.value) {
+        let message = format!(
+            "{} is the id of a [[credential]] too: upstreams that are told who answers for a request could not tell them apart",
+            quoted(&at.value)
+        );
         table.findings.error(&at.spot, message);
         return None;
     }

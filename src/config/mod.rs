@@ -37,6 +37,7 @@ mod resources;
 mod revocations;
 pub mod settings;
 mod sources;
+mod state;
 mod tokens;
 mod tunnel;
 mod unbuilt;
@@ -51,11 +52,11 @@ pub use address::is_public;
 pub use credential_file::secret_from_file_bytes;
 pub use diff::diff;
 pub use environment::{is_override, is_secret};
-pub use files::read_state;
 pub use listener::reaches;
 pub use problem::{Problem, Report};
 pub use revocations::revocations;
 pub use sources::{Fingerprint, Sources};
+pub use state::state_file;
 pub use upstream::lookup;
 
 use field::Field;
@@ -181,6 +182,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         &issuer::Context {
             projects: ids.as_ref(),
             tokens: tokens.good().map(|at| &at.value),
+            credentials: credentials.as_deref(),
         },
     );
     let bounding = credentials.as_ref().zip(issuers.as_ref());

@@ -53,6 +53,11 @@ impl Settings {
             ..TunnelProperties::default()
         }
     }
+
+    /// Whether any tunnel's upstream is told who sends.
+    pub fn identity_headers(&self) -> bool {
+        self.tunnels.iter().any(|tunnel| tunnel.identity_headers)
+    }
 }
 
 #[derive(Debug)]
@@ -242,6 +247,8 @@ pub struct Tunnel {
     pub path_semicolon_allowed: bool,
     /// Trailer fields pass both ways (S3.1).
     pub trailers: bool,
+    /// The upstream is told who sends.
+    pub identity_headers: bool,
     pub labels: Vec<(String, String)>,
 }
 

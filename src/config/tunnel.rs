@@ -91,6 +91,7 @@ fn tunnel(
     let path_semicolon_allowed = table.word("path_semicolon", &semicolons).or(false);
     let authorization = authorization(table, entrance);
     let trailers = table.boolean("trailers").or(false);
+    let identity_headers = identity_headers(table, context, entrance);
     let labels = table.words("labels").or(Vec::new());
     let (token_auth, public) = entrance?;
     Some(Tunnel {
@@ -102,6 +103,7 @@ fn tunnel(
         authorization: authorization?,
         path_semicolon_allowed: path_semicolon_allowed?,
         trailers: trailers?,
+        identity_headers: identity_headers?,
         labels: labels?,
     })
 }
@@ -200,6 +202,41 @@ fn authorization(table: &Reader<'_>, entrance: Option<(bool, bool)>) -> Option<A
     field.or(Authorization::Edge)
 }
 
+/// Whether the upstream is told who sends, on a tunnel with these mechanisms.
+fn identity_headers(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    entrance: Option<(bool, bool)>,
+) -> Option<bool> {
+    let field = table.boolean("identity_headers");
+    let findings = table.findings;
+    if let Field::Good(at) = &field
+        && at.value
+    {
+        if let Some((_, true)) = entrance {
+            let message =
+                "there is nobody to name where public = true asks for no proof: remove one of them";
+            findings.error(&at.spot, message);
+            return None;
+        }
+        let names = |certificate: &Certificate, host: &str| {
+            let mut names = certificate.names.iter();
+            names.any(|covering| hostname::certificate_covers(covering, host))
+        };
+        if let (Some(certificates), Some(host)) = (context.certificates, context.base_host)
+            && !certificates
+                .iter()
+                .any(|certificate| names(certificate, host))
+        {
+            let message = format!(
+                "no certificate covers the base host {host}, so upstreams cannot fetch the keys that verify what they are told"
+            );
+            findings.warn(&at.spot, message);
+        }
+    }
+    field.or(false)
+}
+
 /// Whether there is any token that this tunnel would accept. `None`: there cannot be, which is reported.
 fn tokens_can_pass(
     table: &Reader<'_>,
@@ -243,7 +280,6 @@ fn tokens_can_pass(
 
 fn refuse_unbuilt(table: &Reader<'_>) {
     let empty = Harmless::EmptyList;
-    table.unbuilt("identity_headers", "identity headers are", Harmless::False);
     table.unbuilt("allowed_origins", "origins of browsers are", empty);
     table.unbuilt("trusted_ips", "rules by client address are", empty);
     table.unbuilt("geoip", "rules by country are", empty);

@@ -100,6 +100,7 @@ pub(super) fn snapshot(
         limits: settings.limits.clone(),
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),
+        signer: None,
         token_cache_entries: settings
             .tokens
             .as_ref()
@@ -132,6 +133,7 @@ pub(super) fn policy(settings: &Settings, key_sets: &KeySets) -> Result<Policy, 
             .map(|tunnel| policy_tunnel(settings, tunnel, &workspaces))
             .collect::<Vec<_>>()
             .into(),
+        shows_assertion_keys: settings.identity_headers(),
         keys,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
@@ -157,6 +159,7 @@ fn policy_tunnel(
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
+        names_sender: tunnel.identity_headers,
         properties: settings.properties(tunnel),
         workspace,
     }

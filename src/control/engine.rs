@@ -1,5 +1,6 @@
 //! The cores: their threads, their listeners, and what they are told.
 
+mod copies;
 mod keys;
 mod reloads;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::access_log::{Sink, Writer};
-use super::compile::{self, Lasting};
+use super::compile::Lasting;
 use super::key_sets::{Message, Source, sources};
 use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
@@ -26,6 +27,7 @@ use crate::worker::Command;
 use crate::worker::client::Entry;
 use crate::worker::keys::AskForKeys;
 use crate::worker::snapshot::Snapshot;
+use copies::{Signing, compile_all};
 use keys::Fetches;
 use reloads::Reloads;
 
@@ -55,6 +57,8 @@ struct Current {
     retired: Vec<Arc<Snapshot>>,
     tunnels: usize,
     upstreams: Upstreams,
+    /// `None`: no tunnel's upstream is told who sends.
+    signing: Option<Signing>,
     resolve_every: Duration,
     key_set_sources: Vec<Source>,
     /// How often the key set of each issuer was fetched.
@@ -66,13 +70,19 @@ struct Current {
 }
 
 impl Current {
-    fn new(settings: &Settings, lasting: Lasting, snapshots: Vec<Arc<Snapshot>>) -> Self {
+    fn new(
+        settings: &Settings,
+        lasting: Lasting,
+        snapshots: Vec<Arc<Snapshot>>,
+        signing: Option<Signing>,
+    ) -> Self {
         Current {
             lasting,
             snapshots,
             retired: Vec::new(),
             tunnels: settings.tunnels.len(),
             upstreams: Upstreams::new(&settings.tunnels),
+            signing,
             resolve_every: settings.timeouts.upstream_resolve,
             key_set_sources: sources(settings).collect(),
             fetches: BTreeMap::new(),
@@ -100,7 +110,9 @@ impl Engine {
         let asked = key_sets.clone();
         let ask_for_keys: AskForKeys =
             Arc::new(move |request| asked.send(Message::Asked(request)).is_ok());
-        let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting)?;
+        let signing = Signing::of(settings, public_port, &clock)?;
+        let signer = signing.as_ref();
+        let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting, signer)?;
         let format = sink.as_ref().map(|_| match settings.log.format {
             LogFormat::Json => Format::Json,
             LogFormat::Text => Format::Text,
@@ -133,7 +145,7 @@ impl Engine {
             .map(|sink| Writer::start(sink, queues))
             .transpose()
             .map_err(StartError::Control)?;
-        let current = Current::new(settings, lasting, snapshots);
+        let current = Current::new(settings, lasting, snapshots, signing);
         // Whoever fetches is not there yet.
         let _ = key_sets.send(Message::Sources(current.key_set_sources.clone()));
         Ok(Engine {
@@ -185,6 +197,11 @@ impl Engine {
     /// Puts new settings in force: every head that arrives after this returned is judged by them. Listeners, cores and
     /// logs stay as they are.
     pub fn reload(&self, settings: &Settings) -> Result<(), StartError> {
+        let signing = Signing::of(settings, self.public_port, &self.clock)?;
+        self.replace(settings, signing)
+    }
+
+    fn replace(&self, settings: &Settings, signing: Option<Signing>) -> Result<(), StartError> {
         let mut current = self.current();
         let now = self.clock.now().unix_seconds();
         current.lasting.key_sets.follow(settings, now);
@@ -193,6 +210,7 @@ impl Engine {
             self.public_port,
             self.cores.len(),
             &mut current.lasting,
+            signing.as_ref(),
         )?;
         if current.fixed != fixed(settings) {
             tracing::warn!(
@@ -207,6 +225,7 @@ impl Engine {
         let _ = self
             .key_sets
             .send(Message::Sources(current.key_set_sources.clone()));
+        current.signing = signing;
         current.resolve_every = settings.timeouts.upstream_resolve;
         current.reloads += 1;
         Ok(())
@@ -353,25 +372,6 @@ fn collect<T>(answers: &Receiver<T>, count: usize) -> Vec<T> {
     std::iter::from_fn(|| answers.recv_timeout(ANSWER_WITHIN).ok())
         .take(count)
         .collect()
-}
-
-fn compile_all(
-    settings: &Settings,
-    public_port: u16,
-    cores: usize,
-    lasting: &mut Lasting,
-) -> Result<Vec<Arc<Snapshot>>, StartError> {
-    let connections_per_core = start::connections_per_core(settings, cores);
-    let snapshots = (0..cores)
-        .map(|_| {
-            let mut snapshot =
-                compile::snapshot(settings, public_port, lasting).map_err(StartError::Tls)?;
-            snapshot.limits.connections_per_core = connections_per_core;
-            Ok(Arc::new(snapshot))
-        })
-        .collect();
-    lasting.forget_unused();
-    snapshots
 }
 
 /// What a reload cannot change, in a form to compare.

@@ -8,6 +8,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod assertion_keys;
 mod compile;
 pub mod engine;
 mod key_sets;
@@ -15,6 +16,7 @@ mod process_log;
 mod reload;
 mod resolve;
 pub mod start;
+mod state;
 mod watch;
 
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::assertion::LOOK_SECONDS;
 use crate::config::settings::Settings;
 use crate::config::{self, Fingerprint, Loaded, Sources};
 use crate::policy::Policy;
@@ -108,6 +111,7 @@ async fn supervise(
     if let Some(inbox) = engine.key_set_inbox() {
         tokio::spawn(key_sets::run(engine.clone(), inbox));
     }
+    tokio::spawn(renew_keys(engine.clone()));
     started(&engine);
     let drain = settings.timeouts.drain;
     let (watch, mut changes) = Watch::open();
@@ -174,6 +178,18 @@ async fn resolve_names(engine: Arc<Engine>) {
         let resolving = tokio::task::spawn_blocking(move || engine.resolve(config::lookup));
         if let Err(error) = resolving.await {
             tracing::error!(event = "resolve_failed", %error, "names of upstreams keep their addresses");
+        }
+    }
+}
+
+/// Looks again and again whether other keys sign assertions now. That touches files, so it is done elsewhere.
+async fn renew_keys(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)).await;
+        let engine = engine.clone();
+        let renewing = tokio::task::spawn_blocking(move || engine.renew_keys());
+        if let Err(error) = renewing.await {
+            tracing::error!(event = "assertion_keys_failed", %error, "the keys stay as they are");
         }
     }
 }

@@ -82,6 +82,7 @@ impl Reloader {
             Err(error) => {
                 self.engine.note_reload(false);
                 tracing::error!(event = "config_refused", file = %self.source.file.display(), "{error}");
+                self.take_back();
             }
         }
     }
@@ -98,7 +99,7 @@ impl Reloader {
             Ok(revocations) if revocations == tokens.revocations => {}
             Ok(revocations) => {
                 tokens.revocations = revocations;
-                match self.engine.reload(&self.settings) {
+                match self.engine.take_back(&self.settings) {
                     Ok(()) => tracing::info!(event = "revocations_reloaded", "in force"),
                     Err(error) => tracing::error!(event = "config_refused", "{error}"),
                 }

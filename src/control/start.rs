@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use ring::rand::SecureRandom;
 
+use super::assertion_keys::KeysError;
 use crate::config::settings::{AdminListen, Cores, Driver, HttpMode, Settings, Workers};
 use crate::listener::{self, Bound};
 use crate::runtime::clock::Clock;
@@ -31,6 +32,7 @@ pub enum StartError {
     Cores(String),
     Core(usize, io::Error),
     Tls(rustls::Error),
+    AssertionKeys(KeysError),
     Control(io::Error),
 }
 
@@ -64,6 +66,9 @@ impl fmt::Display for StartError {
             }
             StartError::Cores(problem) => write!(f, "[cores]: {problem}"),
             StartError::Core(index, error) => write!(f, "core {index} does not start: {error}"),
+            StartError::AssertionKeys(error) => {
+                write!(f, "the keys that identity_headers needs: {error}")
+            }
             StartError::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
             StartError::Control(error) => write!(f, "the control thread does not start: {error}"),
         }

@@ -1,12 +1,13 @@
 //! What leaves the edge: heads written anew, from the same spans that were judged.
 //!
 //! Owns: the head towards the upstream ([`request::write`], which asks for a [`crate::authz::Permit`]) and the head
-//! towards the client ([`response::write`]). Comes in: parsed heads. Goes out: bytes in a buffer, written once. Removes
+//! towards the client ([`response::write`]), and what the edge says of the sender ([`identity::lines`]). Comes in: parsed heads. Goes out: bytes in a buffer, written once. Removes
 //! hop-by-hop fields, every copy of a field that only the edge may set, and every credential of the edge (S3).
 //!
 //! Invariant: path and query leave as the bytes that arrived; only our parameter is cut out.
 
 mod cookie;
+pub mod identity;
 pub mod request;
 pub mod response;
 

@@ -21,6 +21,8 @@ pub struct Origin<'a> {
     pub websocket: bool,
     /// The tunnel has `trailers = true`.
     pub trailers: bool,
+    /// What the edge says of the sender: whole lines, or nothing (see [`super::identity`]).
+    pub identity: &'a [u8],
 }
 
 /// Writes the head of a permitted request, spending the permit; answers who it was for.
@@ -50,6 +52,7 @@ pub fn write<R: Room>(
     writer.field(b"X-Forwarded-Proto", origin.scheme.as_bytes());
     writer.field(b"X-Forwarded-Host", request.head.host.as_str().as_bytes());
     writer.field(b"X-Request-Id", origin.request_id.as_bytes());
+    writer.put(origin.identity);
     writer.finish()?;
     Ok(permit.into_identity())
 }
@@ -246,6 +249,7 @@ pub fn fuzz_forward(bytes: &[u8]) {
         request_id: "id",
         websocket: false,
         trailers: false,
+        identity: b"",
     };
     let mut written = Vec::new();
     let result = write(authz::public(0, true), request, origin, &mut written);

@@ -10,10 +10,13 @@ use crate::boundary::ConnectContext;
 use crate::clock::Now;
 use crate::http::field::FieldKind;
 use crate::http::path::{JudgedPath, judge};
+use crate::http::request::Method;
 use crate::token::{self, TokenCache, TokenError, TokenForm, VerifiedToken, WantedKey};
 
 use super::budget::Budgets;
-use super::{Decision, Facts, Guard, NeedsKeys, Policy, Refusal, Refused, Scheme, Tunnel};
+use super::{
+    Decision, Endpoint, Facts, Guard, NeedsKeys, Policy, Refusal, Refused, Scheme, Tunnel,
+};
 
 /// What one core remembers and works in: verified tokens, and room to decode into. It changes no verdict.
 #[derive(Debug)]
@@ -79,7 +82,12 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
     };
     let (index, tunnel) = match route(policy, facts) {
         Ok(found) => found,
-        Err(refusal) => return refuse(refusal, None, Identity::Anonymous),
+        Err(refusal) => {
+            return match endpoint(policy, facts, refusal) {
+                Ok(which) => Decision::Endpoint(which),
+                Err(refusal) => refuse(refusal, None, Identity::Anonymous),
+            };
+        }
     };
     let path = judge(
         facts.request.path(),
@@ -123,7 +131,11 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
         (Authorization::App, Carrier::Field | Carrier::Query) => false,
     };
     let context = connect_context(tunnel, &path);
-    match authz::token(index, &token, withholds, &context) {
+    let terms = authz::Terms {
+        withholds_authorization: withholds,
+        names_sender: tunnel.names_sender,
+    };
+    match authz::token(index, &token, terms, &context) {
         Ok(permit) => Decision::Forward(permit),
         Err(why) => refuse(Refusal::Forbidden(why), Some(index), Identity::Token(token)),
     }
@@ -186,6 +198,32 @@ pub(super) fn route<'p>(
     let index = *policy.routes.find(host).ok_or(Refusal::UnknownHost)?;
     let tunnel = policy.tunnels.get(index).ok_or(Refusal::UnknownHost)?;
     Ok((index, tunnel))
+}
+
+/// What the edge answers itself where no tunnel has the host: only on its base host, and only to who reads. `refusal` is
+/// why no tunnel was found; any other reason than that nobody has the host stands.
+fn endpoint(policy: &Policy, facts: &Facts<'_>, refusal: Refusal) -> Result<Endpoint, Refusal> {
+    const WHICH: Endpoint = Endpoint::AssertionKeys;
+
+    let request = facts.request;
+    if refusal != Refusal::UnknownHost
+        || request.head.host != policy.base_host
+        || !policy.shows_assertion_keys
+        || request.path() != WHICH.path().as_bytes()
+    {
+        return Err(refusal);
+    }
+    match request.head.method {
+        Method::Get | Method::Head => Ok(WHICH),
+        Method::Post
+        | Method::Put
+        | Method::Delete
+        | Method::Options
+        | Method::Patch
+        | Method::Trace
+        | Method::Connect
+        | Method::Other => Err(Refusal::ReadOnly),
+    }
 }
 
 /// S3.4: whether an `Authorization` line that is no proof here holds a credential of ours, by its form or because it

@@ -3,10 +3,12 @@
 //! The verdict is that of [`decide()`] itself; the steps ask the same functions that it asks, in its order, and end where it
 //! ended. Tokens are shown by their beginning only.
 
+mod words;
+
 use std::net::IpAddr;
 
 use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
-use crate::boundary::LeafAnswer;
+use crate::authz::Forbidden;
 use crate::clock::Now;
 use crate::http::HeadLimits;
 use crate::http::body::Framing;
@@ -14,11 +16,14 @@ use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
 use crate::http::request::{Request, RequestHead};
 use crate::http::scan::{HeadScan, Scan, leading_crlf};
-use crate::token::{CONNECT_PERMISSION, TokenCache, VerifiedToken, inspect, verify};
+use crate::token::{CONNECT_PERMISSION, TokenCache, VerifiedToken, verify};
 
 use super::client_address::{Trust, forwarded, is_in};
 use super::decide::{connect_context, route};
-use super::{Connection, Decision, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide};
+use super::{
+    Connection, Decision, Endpoint, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide,
+};
+use words::{leaf_text, no_proof, shortened, text};
 
 /// A request as it comes to an edge.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +50,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     pub steps: Vec<Step>,
-    /// Of the answer; `None`: it goes to the upstream.
+    /// Of the edge's own answer; `None`: it goes to the upstream.
     pub status: Option<u16>,
     /// As in the access log.
     pub reason: &'static str,
@@ -124,6 +129,11 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
             steps.add("keys", saw);
             refused(steps, needs.otherwise.refusal)
         }
+        Decision::Endpoint(_) => Some(Explanation {
+            steps: steps.0,
+            status: Some(200),
+            reason: "answered",
+        }),
     }
 }
 
@@ -182,7 +192,7 @@ impl Steps {
     fn judgement(&mut self, policy: &Policy, facts: &Facts<'_>, decision: &Decision, now: Now) {
         let tunnel = match route(policy, facts) {
             Ok((_, tunnel)) => tunnel,
-            Err(refusal) => return self.no_tunnel(facts, refusal),
+            Err(refusal) => return self.no_tunnel(facts, refusal, decision),
         };
         let refused =
             |with: Refusal| matches!(decision, Decision::Refuse(no) if no.refusal == with);
@@ -218,7 +228,10 @@ impl Steps {
             return self.add("token", "there is no [tokens], so none is good");
         };
         match verify(token, keys, now.unix_seconds()) {
-            Ok(verified) => self.rights(&verified, tunnel, facts),
+            Ok(verified) => {
+                self.rights(&verified, tunnel, facts);
+                self.identity(decision);
+            }
             Err(error) => self.add("token", format!("worthless: {error}")),
         }
     }
@@ -246,8 +259,16 @@ impl Steps {
         );
     }
 
-    fn no_tunnel(&mut self, facts: &Facts<'_>, refusal: Refusal) {
+    fn no_tunnel(&mut self, facts: &Facts<'_>, refusal: Refusal, decision: &Decision) {
         let host = facts.request.head.host.as_str();
+        let page = "the base host's page of the keys of assertions";
+        match decision {
+            Decision::Endpoint(Endpoint::AssertionKeys) => return self.add("endpoint", page),
+            Decision::Refuse(no) if no.refusal == Refusal::ReadOnly => {
+                return self.add("endpoint", format!("{page}, for GET and HEAD alone"));
+            }
+            Decision::Refuse(_) | Decision::Forward(_) | Decision::NeedsKeys(_) => {}
+        }
         let saw = match (refusal, facts.connection.server_name) {
             (Refusal::Misdirected, Some(name)) => {
                 format!(
@@ -300,73 +321,22 @@ impl Steps {
             }
         }
     }
-}
 
-fn leaf_text(answer: LeafAnswer, tunnel: &Tunnel, path: &str) -> String {
-    match answer {
-        LeafAnswer::Allows => "allows".to_owned(),
-        LeafAnswer::OtherTarget => format!("is not for project {}", tunnel.project),
-        LeafAnswer::NoConnect => "allows no connect".to_owned(),
-        LeafAnswer::FiltersFail => format!("its filters do not match {}", tunnel.hostname),
-        LeafAnswer::PathFails => format!("allows other paths than {path}"),
-        LeafAnswer::PathAmbiguous => {
-            "has a rule for paths, which none with two readings meets".to_owned()
+    /// What the upstream is told.
+    fn identity(&mut self, decision: &Decision) {
+        let told = "the upstream is told who it is";
+        match decision {
+            Decision::Forward(permit) if permit.names_sender() => self.add("identity", told),
+            Decision::Refuse(no) if no.refusal == Refusal::Forbidden(Forbidden::SubjectTooLong) => {
+                self.add(
+                    "identity",
+                    format!("{told}, and its sub is too long for that"),
+                );
+            }
+            Decision::Forward(_)
+            | Decision::Refuse(_)
+            | Decision::NeedsKeys(_)
+            | Decision::Endpoint(_) => {}
         }
     }
-}
-
-fn no_proof(why: Unauthenticated) -> &'static str {
-    match why {
-        Unauthenticated::NoToken => "none",
-        Unauthenticated::SeveralAuthorizations => "several fields where one may be",
-        Unauthenticated::SeveralQueryTokens => "several rstream.token",
-        Unauthenticated::SeveralProofs => "Rstream-Authorization and rstream.token at once",
-        Unauthenticated::TokenForEdge => {
-            "a token of the edge in Authorization, which is the application's here"
-        }
-        Unauthenticated::BearerMalformed => "a field that holds no bearer token",
-        Unauthenticated::QueryTokenMalformed => "rstream.token without a value that can be decoded",
-        Unauthenticated::Token(_) => "a token",
-    }
-}
-
-/// A token by its beginning, and what it says of itself.
-fn shortened(token: &[u8], now: Now) -> String {
-    const SHOWN: usize = 8;
-    let start = text(token.get(..SHOWN.min(token.len() / 2)).unwrap_or_default());
-    let mut shown = format!("{start}... ({} bytes)", token.len());
-    let said = std::str::from_utf8(token)
-        .ok()
-        .and_then(|token| inspect(token).ok());
-    let Some(said) = said.map(|said| said.json()) else {
-        return shown + ", which cannot be read";
-    };
-    for (part, name) in [
-        ("header", "alg"),
-        ("header", "kid"),
-        ("claims", "type"),
-        ("claims", "iss"),
-        ("claims", "sub"),
-        ("claims", "clientId"),
-        ("claims", "userId"),
-    ] {
-        if let Some(value) = said.get(part).and_then(|part| part.get(name)) {
-            shown.push_str(&format!(", {name} {value}"));
-        }
-    }
-    let seconds = |name: &str| said.get("claims")?.get(name)?.as_u64();
-    let now = now.unix_seconds();
-    match seconds("exp") {
-        Some(end) if end > now => shown.push_str(&format!(", ends in {} s", end - now)),
-        Some(end) => shown.push_str(&format!(", ended {} s ago", now - end)),
-        None => shown.push_str(", without an end"),
-    }
-    if let Some(begin) = seconds("nbf").filter(|begin| *begin > now) {
-        shown.push_str(&format!(", begins in {} s", begin - now));
-    }
-    shown
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

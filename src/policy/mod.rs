@@ -34,6 +34,8 @@ pub struct Policy {
     /// Host to index in `tunnels`.
     pub routes: Arc<Routes<usize>>,
     pub tunnels: Arc<Vec<Tunnel>>,
+    /// Some tunnel's upstream is told who sends: the base host shows the keys of assertions.
+    pub shows_assertion_keys: bool,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
     /// Tokens that fail per second and client; 0: no limit (S9).
@@ -67,6 +69,8 @@ pub struct Tunnel {
     pub semicolon_allowed: bool,
     /// `trailers = true`: trailer fields pass both ways (S3.1).
     pub trailers: bool,
+    /// `identity_headers = true`: its upstream is told who sends.
+    pub names_sender: bool,
     /// What a boundary's filters may ask for.
     pub properties: TunnelProperties,
 }
@@ -126,6 +130,8 @@ pub enum Decision {
     Refuse(Refused),
     /// A token asks for a key that its issuer may have by now.
     NeedsKeys(Box<NeedsKeys>),
+    /// The edge itself answers.
+    Endpoint(Endpoint),
 }
 
 /// What to wait for before a request is judged once more.
@@ -134,6 +140,22 @@ pub struct NeedsKeys {
     pub key: WantedKey,
     /// The verdict where it cannot be had.
     pub otherwise: Refused,
+}
+
+/// What the edge answers itself, on its base host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The public keys of assertions, for upstreams.
+    AssertionKeys,
+}
+
+impl Endpoint {
+    /// The path of its page on the base host. It lies where the edge owns every path (S1.4).
+    pub fn path(self) -> &'static str {
+        match self {
+            Endpoint::AssertionKeys => "/.well-known/rstream/jwks.json",
+        }
+    }
 }
 
 /// A no, and how far the request came.

@@ -1,7 +1,7 @@
 //! Who can reach a place at most, for `adit check --who-can-reach`. Never on the data path.
 
 use super::decide::{connect_context, is_edge_path};
-use super::{Guard, Policy};
+use super::{Endpoint, Guard, Policy};
 use crate::authz;
 use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
@@ -10,9 +10,9 @@ use crate::token::Owner;
 /// Who can reach one path of one host.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reach<'a> {
-    /// No tunnel has this host, or the path belongs to the edge.
+    /// No tunnel has this host, or the path belongs to the edge, which has no page there.
     Nobody,
-    /// The tunnel is public.
+    /// The tunnel is public, or it is a page of the edge.
     Everybody,
     /// Whoever has a token of these, in their order, unless the token narrows itself.
     Tokens(Vec<Owner<'a>>),
@@ -22,6 +22,12 @@ pub enum Reach<'a> {
 pub fn reach<'a>(policy: &'a Policy, host: &CanonicalHost, path: &[u8]) -> Reach<'a> {
     let tunnel = policy.routes.find(host);
     let Some(tunnel) = tunnel.and_then(|index| policy.tunnels.get(*index)) else {
+        let is_page = policy.shows_assertion_keys
+            && *host == policy.base_host
+            && path == Endpoint::AssertionKeys.path().as_bytes();
+        if is_page {
+            return Reach::Everybody;
+        }
         return Reach::Nobody;
     };
     let mut scratch = Vec::new();

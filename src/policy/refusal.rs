@@ -28,6 +28,8 @@ pub enum Refusal {
     SchemeMismatch,
     /// A path that the edge owns and has no page for (S1.4).
     EdgePath,
+    /// A page of the edge, asked for with another method than GET and HEAD.
+    ReadOnly,
     Unauthenticated(Unauthenticated),
     Forbidden(Forbidden),
     /// The client has sent more tokens that fail, or that are dear to verify, than it may (S9); this one was not looked at.
@@ -77,6 +79,7 @@ impl Refusal {
             Refusal::BodyTooLarge => 413,
             Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => 408,
             Refusal::UnknownHost | Refusal::EdgePath => 404,
+            Refusal::ReadOnly => 405,
             Refusal::Misdirected | Refusal::SchemeMismatch => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
@@ -100,6 +103,7 @@ impl Refusal {
             Refusal::Misdirected => "sni_mismatch",
             Refusal::SchemeMismatch => "scheme_mismatch",
             Refusal::EdgePath => "edge_path_unknown",
+            Refusal::ReadOnly => "edge_page_read_only",
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
             Refusal::TooManyVerifications => "too_many_verifications",
@@ -120,7 +124,8 @@ impl Refusal {
             Refusal::UnknownHost
             | Refusal::Misdirected
             | Refusal::SchemeMismatch
-            | Refusal::EdgePath => false,
+            | Refusal::EdgePath
+            | Refusal::ReadOnly => false,
             Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
             | Refusal::TooManyVerifications

@@ -11,7 +11,7 @@ const STATUSES: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// By mechanism, verdict and status.
-    requests: [[Vec<u64>; 3]; 2],
+    requests: [[Vec<u64>; 4]; 2],
     /// Refusals by reason; the reasons are a closed list.
     refusals: BTreeMap<&'static str, u64>,
     /// Connections ended for their PROXY preamble, by reason; the reasons are a closed list.
@@ -46,7 +46,7 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        let row = || [(); 3].map(|()| vec![0; STATUSES]);
+        let row = || [(); 4].map(|()| vec![0; STATUSES]);
         Counters {
             requests: [row(), row()],
             refusals: BTreeMap::new(),
@@ -85,16 +85,24 @@ pub enum Verdict {
     Refused,
     /// The redirect listener sent it on.
     Redirected,
+    /// The edge itself had the answer.
+    Answered,
 }
 
 impl Verdict {
-    pub const ALL: [Verdict; 3] = [Verdict::Forwarded, Verdict::Refused, Verdict::Redirected];
+    pub const ALL: [Verdict; 4] = [
+        Verdict::Forwarded,
+        Verdict::Refused,
+        Verdict::Redirected,
+        Verdict::Answered,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Forwarded => "forwarded",
             Verdict::Refused => "refused",
             Verdict::Redirected => "redirected",
+            Verdict::Answered => "answered",
         }
     }
 }

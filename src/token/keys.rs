@@ -23,7 +23,7 @@ pub struct TokenKeys {
     pub(super) engine: String,
     pub(super) credentials: Arc<Credentials>,
     /// By the exact `iss` of their tokens.
-    pub(super) issuers: HashMap<Box<str>, Issuer>,
+    pub(super) issuers: HashMap<Arc<str>, Issuer>,
     /// A personal access token without a record is nobody's; else it counts as a token without `type`.
     pub(super) require_stored_pat: bool,
 }
@@ -55,7 +55,10 @@ impl TokenKeys {
     /// The same with other issuers, by their `iss`.
     pub fn with_issuers(self, issuers: impl IntoIterator<Item = (Box<str>, Issuer)>) -> Self {
         TokenKeys {
-            issuers: issuers.into_iter().collect(),
+            issuers: issuers
+                .into_iter()
+                .map(|(name, issuer)| (name.into(), issuer))
+                .collect(),
             ..self
         }
     }
@@ -78,7 +81,7 @@ impl TokenKeys {
             .get_key_value(claims::issuer(payload.as_object()?)?)?;
         let (_, kid) = issuer.named_key(header.as_object()?).ok()?;
         issuer.fetched.then(|| WantedKey {
-            issuer: name.clone(),
+            issuer: (&**name).into(),
             kid: kid.map(Into::into),
         })
     }

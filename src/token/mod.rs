@@ -26,6 +26,7 @@ mod key;
 mod keys;
 mod mint;
 mod p521_key;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -10,9 +10,9 @@ use super::claims::{Algorithm, Claims, Family, client_id, is_ours, issuer};
 use super::compact::Compact;
 use super::issuer::Issuer;
 use super::keys::TokenKeys;
+use super::subject::Subject;
 use crate::boundary::{self, Boundary};
 use crate::json::Json;
-use crate::limits::SUBJECT_BYTES_MAX;
 
 /// How far ahead of our clock a token may have been issued, in seconds.
 const ISSUED_AHEAD_MAX: u64 = 300;
@@ -88,7 +88,7 @@ impl TokenKeys {
         compact: &Compact<'_>,
         header: &Json,
         members: &[(String, Json)],
-        issuer: &Issuer,
+        (name, issuer): (&Arc<str>, &Issuer),
         now_unix: u64,
     ) -> Result<Proven, TokenError> {
         let header = header.as_object().ok_or(TokenError::BadHeader)?;
@@ -102,10 +102,11 @@ impl TokenKeys {
         }
         let token = VerifiedToken {
             dates,
-            subject: printable(claims.subject.unwrap_or_default()),
+            subject: Subject::of(claims.subject),
             permissions: None,
             bounds: issuer.bounds.clone(),
             source: None,
+            issuer: Some(name.clone()),
             boundary: None,
         };
         Ok(Proven {
@@ -172,7 +173,7 @@ pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Pro
     if !members
         .iter()
         .any(|(name, value)| name == "type" && is_ours(value))
-        && let Some(issuer) = issuer(members).and_then(|issuer| keys.issuers.get(issuer))
+        && let Some(issuer) = issuer(members).and_then(|issuer| keys.issuers.get_key_value(issuer))
     {
         return keys.verify_foreign(token, &compact, &header, members, issuer, now_unix);
     }
@@ -192,10 +193,11 @@ pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Pro
     }
     let token = VerifiedToken {
         dates,
-        subject: printable(claims.subject.unwrap_or_default()),
+        subject: Subject::of(claims.subject),
         permissions: claims.permissions.map(|list| effective(&bounds, &list)),
         bounds,
         source,
+        issuer: None,
         boundary: None,
     };
     Ok(Proven {
@@ -230,11 +232,13 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[derive(Debug)]
 pub struct VerifiedToken {
     dates: Dates,
-    subject: Box<str>,
+    subject: Subject,
     /// The claim's permissions within the bound; `None`: all of the bound.
     permissions: Option<Box<[Box<str>]>>,
     bounds: Arc<Bounds>,
     source: Option<Arc<Bounds>>,
+    /// The `iss` of a token of another issuer.
+    issuer: Option<Arc<str>>,
     boundary: Option<Boundary>,
 }
 
@@ -246,7 +250,24 @@ impl VerifiedToken {
 
     /// `sub`, or nothing. Safe to log: a bounded number of printable ASCII characters, `?` for any other.
     pub fn subject(&self) -> &str {
-        &self.subject
+        self.subject.printable()
+    }
+
+    /// `sub` as it is; `None`: there is none, or it is too long to tell.
+    pub fn exact_subject(&self) -> Option<&str> {
+        self.subject.exact()
+    }
+
+    /// Whether `sub` is too long to tell it whole.
+    pub fn has_long_subject(&self) -> bool {
+        self.subject.is_too_long()
+    }
+
+    /// Who answers for it: the stored credential by its id, or another issuer by its exact `iss`. No configuration has
+    /// both under one name.
+    pub fn vouched_by(&self) -> Option<&str> {
+        let credential = (!self.bounds.id.is_empty()).then_some(&*self.bounds.id);
+        self.issuer.as_deref().or(credential)
     }
 
     /// The name of the stored credential behind it; empty where there is none.
@@ -290,7 +311,7 @@ impl VerifiedToken {
             .map(|one| size_of::<Box<str>>() + one.len())
             .sum();
         size_of::<Self>()
-            + self.subject.len()
+            + self.subject.bytes()
             + permissions
             + self.boundary.as_ref().map_or(0, Boundary::bytes)
     }
@@ -337,14 +358,6 @@ fn effective(bounds: &Bounds, claim: &[&str]) -> Box<[Box<str>]> {
 pub(super) fn normal_engine(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(":443").unwrap_or(&host).to_owned()
-}
-
-fn printable(subject: &str) -> Box<str> {
-    subject
-        .chars()
-        .take(SUBJECT_BYTES_MAX)
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .collect()
 }
 
 /// Any bytes: as a token they prove nothing. As claims under our signature, they prove at most what the configuration

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::authn::{Identity, Mechanism, query};
 use crate::clock::Now;
-use crate::http::body::Framing;
 use crate::http::request::Request;
 use crate::http::response::ResponseHead;
 use crate::http::websocket;
@@ -12,6 +11,7 @@ use crate::policy::{Decision, Facts, Refusal, Refused, decide};
 use crate::runtime::buffer::Buffer;
 use crate::tls::stream::HandshakeError;
 
+use super::behind::{body_start, go_on};
 use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
@@ -19,7 +19,6 @@ use super::head::{Arriving, NoHead};
 use super::keys::judge_with_keys;
 use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
-use super::relay::HEADROOM;
 use super::snapshot::Snapshot;
 use super::trace::{EndedBy, Phase, Trace};
 
@@ -269,6 +268,10 @@ async fn obey(
         Decision::Refuse(refused) => refuse(exchange, refused, rest).await,
         // Its keys were asked for, or cannot be.
         Decision::NeedsKeys(needs) => refuse(exchange, needs.otherwise, rest).await,
+        Decision::Endpoint(which) => {
+            let (keeps, rest) = exchange.serve(which, rest).await;
+            (Identity::Anonymous, keeps, rest)
+        }
     }
 }
 
@@ -289,83 +292,6 @@ pub(super) enum Keeps {
     Open,
     Linger,
     Closed,
-}
-
-/// Takes what lies behind a WebSocket handshake off it, and the handshake into memory of its own size: the connection may
-/// last for hours.
-fn split_for_upgrade(core: &Core, buffer: &mut Buffer, length: usize) -> Buffer {
-    let mut early = core.buffers.take();
-    if buffer.len() - length > early.spare() {
-        early = core.buffers.take_large();
-    }
-    let fits = early.append(buffer.filled().get(length..).unwrap_or_default());
-    debug_assert!(fits, "what was read with a head fits into a buffer");
-    let mut head = Buffer::with_capacity(length);
-    let fits = head.append(buffer.filled().get(..length).unwrap_or_default());
-    debug_assert!(fits, "a buffer is as large as it was asked to be");
-    core.buffers.give(std::mem::replace(buffer, head));
-    early
-}
-
-/// Where the client's bytes behind the head are. A request with a body gets them in a buffer of its own, since the head
-/// is still needed while the body goes through; without one they stay behind the head and are the next request.
-fn body_start(
-    core: &Core,
-    buffer: &mut Buffer,
-    length: usize,
-    framing: Framing,
-    upgrade: bool,
-) -> Option<Buffer> {
-    if upgrade {
-        return Some(split_for_upgrade(core, buffer, length));
-    }
-    if framing == Framing::None {
-        return None;
-    }
-    let behind = buffer.filled().get(length..).unwrap_or_default();
-    let mut body = if behind.len() + HEADROOM > crate::limits::BUFFER_BYTES {
-        core.buffers.take_large()
-    } else {
-        core.buffers.take()
-    };
-    body.clear_with_headroom(HEADROOM);
-    let fits = body.append(behind);
-    debug_assert!(fits, "what was read with a head fits into a buffer");
-    buffer.truncate(length);
-    Some(body)
-}
-
-fn go_on(
-    core: &Core,
-    keeps: Keeps,
-    mut buffer: Buffer,
-    length: usize,
-    rest: Option<Buffer>,
-) -> Next {
-    match keeps {
-        Keeps::Open => match rest {
-            Some(mut rest) => {
-                core.buffers.give(buffer);
-                rest.compact();
-                Next::Request(rest)
-            }
-            None => {
-                buffer.consume(length);
-                Next::Request(buffer)
-            }
-        },
-        Keeps::Linger | Keeps::Closed => {
-            core.buffers.give(buffer);
-            if let Some(rest) = rest {
-                core.buffers.give(rest);
-            }
-            if keeps == Keeps::Linger {
-                Next::Linger
-            } else {
-                Next::Close
-            }
-        }
-    }
 }
 
 /// Whether this connection may have one more request after so many.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrayvec::ArrayString;
 
 use crate::clock::{HttpDate, Now, http_date};
+use crate::forward::identity;
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::limits::EXHAUSTED_EVICTIONS;
@@ -41,6 +42,8 @@ pub struct Core {
     pub pools: Pools,
     pub memory: RefCell<Memory>,
     pub keys: KeyRequests,
+    /// Where it is made up what upstreams are told of senders.
+    pub identity: RefCell<identity::Scratch>,
     snapshot: RefCell<Arc<Snapshot>>,
     counters: RefCell<Counters>,
     log: RefCell<Option<Log>>,
@@ -101,6 +104,7 @@ impl Core {
             pools: Pools::default(),
             memory: RefCell::new(Memory::new(TokenCache::new(snapshot.token_cache_entries))),
             keys,
+            identity: RefCell::default(),
             snapshot: RefCell::new(snapshot),
             counters: RefCell::new(Counters::default()),
             log: RefCell::new(log.map(|(sender, format)| Log {

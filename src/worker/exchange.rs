@@ -2,7 +2,6 @@
 
 use crate::authn::Identity;
 use crate::authz::Permit;
-use crate::forward;
 use crate::http::auth_scheme::binds_connection;
 use crate::http::body::Framing;
 use crate::http::field::FieldKind;
@@ -10,7 +9,6 @@ use crate::http::request::{Method, Request, RequestError};
 use crate::http::response::ResponseHead;
 use crate::http::scan::ScanError;
 use crate::http::websocket;
-use crate::limits::BUFFER_BYTES;
 use crate::policy::{Refusal, refusal::UpstreamFault};
 use crate::respond;
 use crate::runtime::buffer::Buffer;
@@ -36,9 +34,6 @@ pub(super) struct Exchange<'a> {
     pub trailers: bool,
 }
 
-/// Bytes that the edge adds to a head at the most.
-const ADDED_BYTES_MAX: usize = 1024;
-
 impl Exchange<'_> {
     /// Forwards a request and relays its answer. `body` holds what came behind the head, where there is a body; what
     /// lies behind its end comes back.
@@ -56,22 +51,7 @@ impl Exchange<'_> {
         } = self.place;
         trace.tunnel.set(Some(permit.tunnel()));
         let servers = snapshot.origins.get(permit.tunnel());
-        let mut head = if self.request.bytes.len() + ADDED_BYTES_MAX > BUFFER_BYTES {
-            core.buffers.take_large()
-        } else {
-            core.buffers.take()
-        };
-        let facts = self.place.client.facts();
-        let said = forward::request::Origin {
-            client: &trace.client.text,
-            scheme: facts.scheme.as_str(),
-            request_id: &trace.request_id,
-            websocket: self.websocket.is_some(),
-            trailers: self.trailers,
-        };
-        let written = forward::request::write(permit, self.request, said, &mut head);
-        let (Ok(identity), Some(servers)) = (written, servers) else {
-            core.buffers.give(head);
+        let (Some((identity, head)), Some(servers)) = (self.depart(permit), servers) else {
             let refusal = Refusal::Head(RequestError::from(ScanError::HeadTooLong));
             let (keeps, body) = self.refuse(refusal, body).await;
             return (Identity::Anonymous, keeps, body);

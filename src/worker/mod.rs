@@ -5,13 +5,15 @@
 //! control thread. Goes out: answers to clients, log lines, counters.
 //!
 //! The data path is [`connection`] (accept, TLS, head, judgement, refusal), [`exchange`] (one permitted request to its
-//! upstream and the answer back), [`upload`] and [`answer`] (bodies), and [`refuse`] (what the edge answers itself).
+//! upstream and the answer back; its head is that of [`departure`]), [`upload`] and [`answer`] (bodies), and [`refuse`] (what the edge answers itself).
 
 mod admission;
 mod answer;
+mod behind;
 pub mod client;
 pub mod connection;
 pub mod core;
+mod departure;
 mod exchange;
 mod head;
 pub mod keys;

@@ -7,7 +7,7 @@ use crate::http::Version;
 use crate::http::body::{BodyDecoder, Framing};
 use crate::http::request::Method;
 use crate::limits::REFUSED_BODY_BYTES_MAX;
-use crate::policy::Refusal;
+use crate::policy::{Endpoint, Refusal};
 use crate::respond::{self, Location, Reply};
 use crate::runtime::buffer::Buffer;
 use crate::telemetry::counters::Verdict;
@@ -75,6 +75,39 @@ impl Exchange<'_> {
         }
     }
 
+    /// Answers with a page of the edge itself, likewise.
+    pub(super) async fn serve(
+        &self,
+        which: Endpoint,
+        body: Option<Buffer>,
+    ) -> (Keeps, Option<Buffer>) {
+        let Place {
+            core,
+            snapshot,
+            trace,
+            ..
+        } = self.place;
+        let page = match which {
+            Endpoint::AssertionKeys => snapshot.signer.as_ref().map(|signer| signer.key_set()),
+        };
+        let Some(page) = page else {
+            return self.refuse(Refusal::UnknownHost, body).await;
+        };
+        let keeps = self.persistent && self.body_is_short(body.as_ref());
+        let mut out = core.buffers.take();
+        let written = respond::key_set(page, self.reply(keeps), &mut out);
+        debug_assert!(written.is_ok(), "the set is far smaller than a buffer");
+        trace.verdict.set(Verdict::Answered);
+        trace.end(EndedBy::Complete, "answered");
+        match self.send_own(out, 200, keeps).await {
+            Keeps::Open => {
+                trace.enter(Phase::Done);
+                self.discard(body).await
+            }
+            ended @ (Keeps::Linger | Keeps::Closed) => (ended, body),
+        }
+    }
+
     /// Refuses a request that was read to its end.
     pub(super) async fn refuse_read(&self, refusal: Refusal) -> Keeps {
         self.write_refusal(refusal, self.persistent && !refusal.closes())
@@ -82,16 +115,21 @@ impl Exchange<'_> {
     }
 
     async fn write_refusal(&self, refusal: Refusal, keeps: bool) -> Keeps {
+        self.place.trace.refuse(refusal);
+        let mut out = self.place.core.buffers.take();
+        let written = respond::refusal(refusal, self.reply(keeps), &mut out);
+        debug_assert!(written.is_ok(), "a refusal is far smaller than a buffer");
+        self.send_own(out, refusal.status(), keeps).await
+    }
+
+    /// Sends an answer of ours.
+    async fn send_own(&self, out: Buffer, status: u16, keeps: bool) -> Keeps {
         let Place {
             core,
             client,
             snapshot,
             trace,
         } = self.place;
-        trace.refuse(refusal);
-        let mut out = core.buffers.take();
-        let written = respond::refusal(refusal, self.reply(keeps), &mut out);
-        debug_assert!(written.is_ok(), "a refusal is far smaller than a buffer");
         let (sent, out) = client
             .write_all(out, snapshot.timeouts.client_write_idle)
             .await;
@@ -99,7 +137,7 @@ impl Exchange<'_> {
         if sent.is_err() {
             return Keeps::Closed;
         }
-        trace.status.set(refusal.status());
+        trace.status.set(status);
         if keeps { Keeps::Open } else { Keeps::Linger }
     }
 

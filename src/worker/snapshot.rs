@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::assertion::Signer;
 use crate::http::HeadLimits;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::Policy;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub limits: Limits,
     pub head_limits: HeadLimits,
     pub timeouts: Timeouts,
+    /// Says to upstreams who sends; `None` where no tunnel asks for that. One for all cores: it is only read.
+    pub signer: Option<Arc<Signer>>,
     /// Verified tokens that a core remembers.
     pub token_cache_entries: usize,
 }

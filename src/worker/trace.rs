@@ -159,6 +159,7 @@ impl Trace {
             | Refusal::Misdirected
             | Refusal::SchemeMismatch
             | Refusal::EdgePath
+            | Refusal::ReadOnly
             | Refusal::Unauthenticated(_)
             | Refusal::TooManyVerifications
             | Refusal::TooManyUpgrades

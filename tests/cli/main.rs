@@ -20,6 +20,7 @@ mod descriptors;
 mod drain;
 mod explain;
 mod help;
+mod identity;
 mod key_sets;
 mod log;
 mod memory;

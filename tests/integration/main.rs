@@ -17,6 +17,7 @@ mod deadlines;
 mod eviction;
 mod framing;
 mod headers_out;
+mod identity;
 mod idle;
 mod limits;
 mod path_boundary;

@@ -9,7 +9,17 @@ pub const FILE_LINES_MAX: usize = 400;
 const LONG_FILES: &[(&str, &str)] = &[];
 
 const PURE: &[&str] = &[
-    "json", "http", "route", "boundary", "token", "authn", "authz", "policy", "forward", "respond",
+    "json",
+    "http",
+    "route",
+    "boundary",
+    "token",
+    "authn",
+    "authz",
+    "policy",
+    "assertion",
+    "forward",
+    "respond",
 ];
 const GROUND: &[&str] = &["limits", "clock", "secret"];
 
@@ -41,7 +51,16 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
         "policy" => vec![
             "http", "route", "token", "boundary", "authn", "authz", "clock", "limits",
         ],
-        "forward" => vec!["http", "authn", "authz", "policy", "clock", "limits"],
+        "assertion" => vec!["http", "limits", "secret"],
+        "forward" => vec![
+            "http",
+            "authn",
+            "authz",
+            "policy",
+            "assertion",
+            "clock",
+            "limits",
+        ],
         "respond" => vec!["http", "authn", "policy", "forward", "clock"],
         "runtime" => vec!["limits", "clock"],
         "listener" => vec!["runtime", "limits"],

@@ -1,8 +1,6 @@
 //! The last good key sets on disk: a restart survives an issuer that cannot be reached (S4.6).
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
@@ -10,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{KeySetId, Stored};
 use crate::config;
+use crate::control::state::Folder;
 
 /// One file. Issuer and URL stand in it, so that a copy under another's name is none.
 #[derive(Serialize, Deserialize)]
@@ -25,21 +24,17 @@ fn folder(state_dir: &Path) -> PathBuf {
     state_dir.join("key-sets")
 }
 
-fn file(state_dir: &Path, id: &KeySetId) -> PathBuf {
-    let name = format!("{}\n{}", id.issuer, id.url);
-    let hash = digest(&SHA256, name.as_bytes());
-    let digits: String = hash
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    folder(state_dir).join(digits + ".json")
+fn name(id: &KeySetId) -> String {
+    let text = format!("{}\n{}", id.issuer, id.url);
+    let hash = digest(&SHA256, text.as_bytes());
+    let digits = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    digits.collect::<String>() + ".json"
 }
 
 /// The copy of a set, if there is a good one. The error is for an operator.
 pub(super) fn load(state_dir: &Path, id: &KeySetId) -> Result<Option<Stored>, String> {
-    let path = file(state_dir, id);
-    let Some(bytes) = config::read_state(&path)? else {
+    let path = folder(state_dir).join(name(id));
+    let Some(bytes) = config::state_file(&path)? else {
         return Ok(None);
     };
     let broken = || format!("{} is no copy of this key set", path.display());
@@ -53,7 +48,7 @@ pub(super) fn load(state_dir: &Path, id: &KeySetId) -> Result<Option<Stored>, St
     }))
 }
 
-/// Writes a copy: a reader finds the old one or the new one, whole.
+/// Writes a copy.
 pub(super) fn save(state_dir: &Path, id: &KeySetId, stored: &Stored) -> io::Result<()> {
     let copy = Copy {
         issuer: id.issuer.clone(),
@@ -61,28 +56,20 @@ pub(super) fn save(state_dir: &Path, id: &KeySetId, stored: &Stored) -> io::Resu
         fetched_at: stored.fetched_at,
         set: String::from_utf8(stored.text.to_vec()).map_err(io::Error::other)?,
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder(state_dir))?;
-    let path = file(state_dir, id);
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(&serde_json::to_vec(&copy)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, &path)
+    let folder = Folder::open(&folder(state_dir))?;
+    folder.replace(&name(id), &serde_json::to_vec(&copy)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    fn file(state_dir: &Path, id: &KeySetId) -> PathBuf {
+        folder(state_dir).join(name(id))
+    }
 
     fn id(url: &str) -> KeySetId {
         KeySetId {

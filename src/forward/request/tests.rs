@@ -20,6 +20,7 @@ const ORIGIN: Origin<'_> = Origin {
     request_id: "id-1",
     websocket: false,
     trailers: false,
+    identity: b"",
 };
 
 /// The head that leaves for this head.

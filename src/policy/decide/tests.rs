@@ -67,10 +67,12 @@ fn policy() -> Policy {
                 },
                 semicolon_allowed: false,
                 trailers: false,
+                names_sender: hostname.starts_with("app"),
                 properties: TunnelProperties::default(),
             })
             .collect::<Vec<_>>()
             .into(),
+        shows_assertion_keys: true,
         keys: Some(TokenKeys::new(
             SECRET,
             Some(Bounds::connect_within(&["p1"])),
@@ -113,13 +115,21 @@ fn judge_with(
         body_bytes: 0,
     };
     let explained = explain(asked, rules, now()).expect("a whole head");
-    let refused = match &decision {
+    let expected = match &decision {
         Decision::Forward(_) => None,
         Decision::Refuse(refused) => Some(refused.refusal),
         Decision::NeedsKeys(needs) => Some(needs.otherwise.refusal),
+        Decision::Endpoint(_) => {
+            assert_eq!(
+                (explained.status, explained.reason),
+                (Some(200), "answered"),
+                "{head}"
+            );
+            return decision;
+        }
     };
-    assert_eq!(explained.status, refused.map(Refusal::status), "{head}");
-    if let Some(refusal) = refused {
+    assert_eq!(explained.status, expected.map(Refusal::status), "{head}");
+    if let Some(refusal) = expected {
         assert_eq!(explained.reason, refusal.reason(), "{head}");
     }
     decision
@@ -160,6 +170,7 @@ fn word(decision: &Decision) -> String {
             let kid = needs.key.kid.as_deref().unwrap_or_default();
             format!("keys of {} for {kid}", needs.key.issuer)
         }
+        Decision::Endpoint(which) => format!("answer {which:?}"),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::{PATTERNS_MAX, SUBJECT_BYTES_MAX};
+use crate::limits::{PATTERNS_MAX, SUBJECT_BYTES_MAX, TOLD_SUBJECT_BYTES_MAX};
 
 /// Case 10.
 #[test]
@@ -257,4 +257,26 @@ fn subjects_are_safe_to_log() {
         assert_eq!(token.subject(), expected);
     }
     assert_eq!(verified("{}").subject(), "");
+}
+
+/// What is cut for a log must not be cut for who decides by it.
+#[test]
+fn subjects_are_kept_exactly_or_not_at_all() {
+    let fits = "s".repeat(TOLD_SUBJECT_BYTES_MAX);
+    for (subject, exact) in [
+        ("", Some("")),
+        (r#"a\nb\u0000"#, Some("a\nb\0")),
+        ("\u{e9}\u{202e}", Some("\u{e9}\u{202e}")),
+        (&fits, Some(&*fits)),
+        (&format!("{fits}s"), None),
+    ] {
+        let token = verified(&format!(r#"{{"sub":"{subject}"}}"#));
+        assert_eq!(token.exact_subject(), exact);
+        assert_eq!(token.has_long_subject(), exact.is_none());
+    }
+    let nobody = verified("{}");
+    assert_eq!(
+        (nobody.exact_subject(), nobody.has_long_subject()),
+        (None, false)
+    );
 }

@@ -80,6 +80,12 @@ fn auth(claims: &str) -> String {
 fn a_personal_token_counts_as_it_is_stored_and_no_other_does() {
     let keys = keys_of(all());
     assert_eq!(judged(&pat(), &keys), Ok("bot".to_owned()));
+    let vouched_by = |token: &str, keys: &TokenKeys| {
+        let verified = verify(token.as_bytes(), keys, NOW).unwrap();
+        verified.vouched_by().map(str::to_owned)
+    };
+    assert_eq!(vouched_by(&pat(), &keys), Some("bot".to_owned()));
+    assert_eq!(vouched_by(&sign("{}"), &keys), None);
     // As well signed, and of the same claims in another order: another token.
     let twin = sign(r#"{"jti":"1","type":"pat"}"#);
     assert_eq!(judged(&twin, &keys), Err(TokenError::UnknownCredential));

@@ -217,6 +217,11 @@ fn a_shared_secret_is_the_issuer_s_alone() {
     let keys = keys_with(issuer(KeySet::One(VerifyingKey::secret(SHARED).unwrap())));
     let good = sign_with(SHARED, HS256, claims(""));
     assert_eq!(judged(&good, &keys), Ok("ana".to_owned()));
+    let verified = verify(good.as_bytes(), &keys, NOW).unwrap();
+    assert_eq!(
+        (verified.vouched_by(), verified.credential()),
+        (Some(ISSUER), "")
+    );
     let ours = sign_with(SECRET, HS256, claims(""));
     assert_eq!(judged(&ours, &keys), Err(TokenError::BadSignature));
     // It makes no token of ours, whatever it says of itself.

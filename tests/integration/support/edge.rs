@@ -182,7 +182,14 @@ impl Setup {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .unwrap();
-        let authority = Authority::new();
+        self.start_in(Arc::new(folder), Authority::new())
+    }
+
+    fn start_in(
+        self,
+        folder: Arc<tempfile::TempDir>,
+        authority: Authority,
+    ) -> Result<Edge, StartError> {
         let loaded = self.load(folder.path(), &authority);
         let (lines, log) = channel();
         let all = Arc::<Mutex<Vec<u8>>>::default();
@@ -218,16 +225,20 @@ impl Setup {
         for (name, text) in &self.files {
             private(&folder.join(name), text.as_bytes());
         }
-        private(&folder.join("adit.toml"), self.toml(&https).as_bytes());
+        private(
+            &folder.join("adit.toml"),
+            self.toml(&https, folder).as_bytes(),
+        );
         config::load(&folder.join("adit.toml"), &[]).unwrap_or_else(|report| panic!("{report}"))
     }
 
-    fn toml(&self, https: &str) -> String {
+    fn toml(&self, https: &str, folder: &Path) -> String {
         let driver = std::env::var("ADIT_TEST_DRIVER").unwrap_or_else(|_| "auto".to_owned());
         let mut toml = format!(
             r#"[engine]
 host = "{BASE_HOST}"
 name = "test"
+state_dir = "{}/state"
 [cores]
 count = {}
 driver = "{driver}"
@@ -240,7 +251,9 @@ permissions = ["tunnels.streams.create-delete"]
 id = "proj-1"
 workspace = "ws-1"
 "#,
-            self.cores, self.tokens
+            folder.display(),
+            self.cores,
+            self.tokens
         );
         if let Some(http) = &self.http {
             toml.push_str("[http]\n");
@@ -263,7 +276,7 @@ pub struct Edge {
     engine: Engine,
     setup: Setup,
     authority: Authority,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     log: Mutex<Receiver<Value>>,
     log_text: Arc<Mutex<Vec<u8>>>,
     /// TLS connections that tests made.
@@ -392,6 +405,17 @@ impl Edge {
         self.log_line()["reason"].as_str().unwrap().to_owned()
     }
 
+    /// The same again after a restart: everything in its folder is still there.
+    pub fn restart(self) -> Result<Self, StartError> {
+        let (setup, folder, authority) = (
+            self.setup.clone(),
+            self.folder.clone(),
+            self.authority.clone(),
+        );
+        drop(self);
+        setup.start_in(folder, authority)
+    }
+
     /// What `adit explain` says of a request on the plain listener: status (200 where it goes through) and reason.
     pub fn explained(&self, request: &[u8]) -> (u16, &'static str) {
         let loaded = config::load(&self.folder().join("adit.toml"), &[]).unwrap();
@@ -432,9 +456,14 @@ impl Edge {
 
     /// Writes a changed configuration and puts it in force.
     pub fn reload(&mut self, change: impl FnOnce(Setup) -> Setup) {
+        self.try_reload(change).unwrap();
+    }
+
+    /// As [`Edge::reload`], for one that may be refused.
+    pub fn try_reload(&mut self, change: impl FnOnce(Setup) -> Setup) -> Result<(), StartError> {
         self.setup = change(self.setup.clone());
         let loaded = self.setup.load(self.folder.path(), &self.authority);
-        self.engine.reload(&loaded.settings).unwrap();
+        self.engine.reload(&loaded.settings)
     }
 }
 

@@ -104,6 +104,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
             authorization,
             semicolon_allowed: hostname.contains("semi"),
             trailers: false,
+            names_sender: false,
             properties: TunnelProperties {
                 token_auth: true,
                 ..TunnelProperties::default()
@@ -356,6 +357,7 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
         Decision::Forward(_) => (None, "forwarded", client),
         Decision::Refuse(no) => refused(no.refusal, client),
         Decision::NeedsKeys(needs) => refused(needs.otherwise.refusal, client),
+        Decision::Endpoint(_) => (Some(200), "answered", client),
     }
 }
 

@@ -72,6 +72,7 @@ fn an_exact_name_beats_a_wildcard_of_one_label() {
         Decision::Forward(permit) => Some(permit.tunnel()),
         Decision::Refuse(refused) => refused.tunnel,
         Decision::NeedsKeys(needs) => needs.otherwise.tunnel,
+        Decision::Endpoint(_) => None,
     };
     for (host, expected) in [
         ("app.t.example.com", Some(0)),
@@ -87,6 +88,56 @@ fn an_exact_name_beats_a_wildcard_of_one_label() {
         ("127.0.0.1", None),
     ] {
         assert_eq!(tunnel(host), expected, "{host}");
+    }
+}
+
+/// Of the base host alone, in one spelling, for who reads; and never through a connection for somebody else (S1.3).
+#[test]
+fn the_keys_of_assertions_are_a_page_of_the_base_host() {
+    let path = Endpoint::AssertionKeys.path();
+    let page = "answer AssertionKeys";
+    for (server_name, host, path, verdict) in [
+        (Some("example.com"), "example.com", path, page),
+        (Some("example.com"), "Example.COM.:8443", path, page),
+        (None, "example.com", path, page),
+        (Some("example.com"), "example.com", "/", "404 host_unknown"),
+        (
+            Some("app.t.example.com"),
+            "example.com",
+            path,
+            "421 sni_mismatch",
+        ),
+        (
+            Some("example.com"),
+            "app.t.example.com",
+            path,
+            "421 sni_mismatch",
+        ),
+        (None, "app.t.example.com", path, "404 edge_path_unknown"),
+        (None, "t.example.com", path, "404 host_unknown"),
+    ] {
+        let found = over_tls(server_name, host, path);
+        assert_eq!(found, verdict, "{server_name:?} {host} {path}");
+    }
+    let verdict = |policy: &Policy, method: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+        word(&judge_with(policy, plain(), &head, &mut memory()))
+    };
+    for (method, expected) in [
+        ("GET", page),
+        ("HEAD", page),
+        ("POST", "405 edge_page_read_only"),
+        ("OPTIONS", "405 edge_page_read_only"),
+        ("get", "405 edge_page_read_only"),
+    ] {
+        assert_eq!(verdict(&policy(), method), expected);
+    }
+    let silent = Policy {
+        shows_assertion_keys: false,
+        ..policy()
+    };
+    for method in ["GET", "POST"] {
+        assert_eq!(verdict(&silent, method), "404 host_unknown");
     }
 }
 

@@ -1,0 +1,76 @@
+//! The words of explanations.
+
+use crate::authn::Unauthenticated;
+use crate::boundary::LeafAnswer;
+use crate::clock::Now;
+use crate::policy::Tunnel;
+use crate::token::inspect;
+
+pub(super) fn leaf_text(answer: LeafAnswer, tunnel: &Tunnel, path: &str) -> String {
+    match answer {
+        LeafAnswer::Allows => "allows".to_owned(),
+        LeafAnswer::OtherTarget => format!("is not for project {}", tunnel.project),
+        LeafAnswer::NoConnect => "allows no connect".to_owned(),
+        LeafAnswer::FiltersFail => format!("its filters do not match {}", tunnel.hostname),
+        LeafAnswer::PathFails => format!("allows other paths than {path}"),
+        LeafAnswer::PathAmbiguous => {
+            "has a rule for paths, which none with two readings meets".to_owned()
+        }
+    }
+}
+
+pub(super) fn no_proof(why: Unauthenticated) -> &'static str {
+    match why {
+        Unauthenticated::NoToken => "none",
+        Unauthenticated::SeveralAuthorizations => "several fields where one may be",
+        Unauthenticated::SeveralQueryTokens => "several rstream.token",
+        Unauthenticated::SeveralProofs => "Rstream-Authorization and rstream.token at once",
+        Unauthenticated::TokenForEdge => {
+            "a token of the edge in Authorization, which is the application's here"
+        }
+        Unauthenticated::BearerMalformed => "a field that holds no bearer token",
+        Unauthenticated::QueryTokenMalformed => "rstream.token without a value that can be decoded",
+        Unauthenticated::Token(_) => "a token",
+    }
+}
+
+/// A token by its beginning, and what it says of itself.
+pub(super) fn shortened(token: &[u8], now: Now) -> String {
+    const SHOWN: usize = 8;
+    let start = text(token.get(..SHOWN.min(token.len() / 2)).unwrap_or_default());
+    let mut shown = format!("{start}... ({} bytes)", token.len());
+    let said = std::str::from_utf8(token)
+        .ok()
+        .and_then(|token| inspect(token).ok());
+    let Some(said) = said.map(|said| said.json()) else {
+        return shown + ", which cannot be read";
+    };
+    for (part, name) in [
+        ("header", "alg"),
+        ("header", "kid"),
+        ("claims", "type"),
+        ("claims", "iss"),
+        ("claims", "sub"),
+        ("claims", "clientId"),
+        ("claims", "userId"),
+    ] {
+        if let Some(value) = said.get(part).and_then(|part| part.get(name)) {
+            shown.push_str(&format!(", {name} {value}"));
+        }
+    }
+    let seconds = |name: &str| said.get("claims")?.get(name)?.as_u64();
+    let now = now.unix_seconds();
+    match seconds("exp") {
+        Some(end) if end > now => shown.push_str(&format!(", ends in {} s", end - now)),
+        Some(end) => shown.push_str(&format!(", ended {} s ago", now - end)),
+        None => shown.push_str(", without an end"),
+    }
+    if let Some(begin) = seconds("nbf").filter(|begin| *begin > now) {
+        shown.push_str(&format!(", begins in {} s", begin - now));
+    }
+    shown
+}
+
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
