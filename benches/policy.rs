@@ -28,7 +28,7 @@ use adit::control;
 use adit::forward::identity::{self, Said};
 use adit::http::HeadLimits;
 use adit::http::request::{Request, RequestHead};
-use adit::policy::{Connection, Decision, Facts, Memory, Policy, Scheme, decide};
+use adit::policy::{Connection, Decision, Facts, Memory, Policy, decide};
 use adit::runtime::clock::Clock;
 use adit::secret::Secret;
 use adit::token::{MintFamily, MintRequest, TokenCache, mint_hs256, sha256_hex};
@@ -221,11 +221,7 @@ fn judged(
     };
     parsed.parse(head.as_bytes(), &limits).unwrap();
     let facts = Facts {
-        connection: Connection {
-            scheme: Scheme::Http,
-            server_name: None,
-            client: None,
-        },
+        connection: Connection::plain(None),
         request: Request {
             bytes: head.as_bytes(),
             head: parsed,

@@ -39,6 +39,8 @@ pub mod token;
 
 pub mod boundary;
 
+pub mod certificate;
+
 pub mod authn;
 
 pub mod authz;

@@ -33,7 +33,11 @@ pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Resu
     text.head(status, "no-store", reply);
     if let Refusal::Unauthenticated(why) = refusal {
         text.put("WWW-Authenticate: Bearer realm=\"rstream\"");
-        text.put(if why == Unauthenticated::NoToken {
+        let is_missing = matches!(
+            why,
+            Unauthenticated::NoToken | Unauthenticated::NoCertificate
+        );
+        text.put(if is_missing {
             "\r\n"
         } else {
             ", error=\"invalid_token\"\r\n"

@@ -142,21 +142,15 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:21:1: tunnel[1].rstream_auth: sign-in of browsers is not built yet in this version; remove it
 
 - token_auth = true
-+ mtls_auth = true
-! adit.toml:20:1: tunnel[1].mtls_auth: client certificates are not built yet in this version; remove it
-
-- token_auth = true
 + token_auth = true
 + challenge_mode = true
-+ allowed_origins = ["https://a.example"]
 + trusted_ips = ["10.0.0.0/8"]
 + geoip = ["DE"]
 + tls_min_version = "tls1.3"
 ! adit.toml:21:1: tunnel[1].challenge_mode: challenge mode is not built yet in this version; remove it
-! adit.toml:22:1: tunnel[1].allowed_origins: origins of browsers are not built yet in this version; remove it
-! adit.toml:23:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
-! adit.toml:24:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
-! adit.toml:25:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
+! adit.toml:22:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
+! adit.toml:23:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
+! adit.toml:24:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - workspace = "ws-1"
 + workspace = "ws-1"
@@ -170,17 +164,14 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - [tokens]
-+ [[client_ca]]
-+ name = "x"
 + [sign_in]
 + provider = "builtin"
 + [challenge]
 + [geoip]
 + [tokens]
-! adit.toml:8:3: client_ca: client certificates are not built yet in this version; remove it
-! adit.toml:10:2: sign_in: sign-in of browsers is not built yet in this version; remove it
-! adit.toml:12:2: challenge: challenge mode is not built yet in this version; remove it
-! adit.toml:13:2: geoip: rules by country are not built yet in this version; remove it
+! adit.toml:8:2: sign_in: sign-in of browsers is not built yet in this version; remove it
+! adit.toml:10:2: challenge: challenge mode is not built yet in this version; remove it
+! adit.toml:11:2: geoip: rules by country are not built yet in this version; remove it
 
 - [tokens]
 + [http]
@@ -197,6 +188,84 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:10:1: admin.open_on_loopback: an open status page on loopback addresses is not built yet in this version; remove it
 "#,
     );
+}
+
+#[test]
+fn client_certificates_belong_to_somebody_and_need_tls() {
+    let colons = ["2D:71:16:42:B7:26:B0:44:01:62:7C:A9:FB:AC:32:F5"; 2].join(":");
+    let print = "a".repeat(64);
+    check(&format!(
+        r#"
+- token_auth = true
++ mtls_auth = true
++ token_auth = true
++ allowed_origins = ["https://a.example", "http://b.example:8080"]
++ [[credential]]
++ id = "a"
++ kind = "mtls"
++ certificate_sha256 = "{colons}"
++ projects = ["proj-1"]
+
+- token_auth = true
++ mtls_auth = true
+! adit.toml:20:13: tunnel[1].mtls_auth: no certificate is accepted: add a [[credential]] with kind = "mtls"
+
+- token_auth = true
++ mtls_auth = true
++ public = true
++ [[credential]]
++ id = "a"
++ kind = "mtls"
++ certificate_sha256 = "{print}"
++ projects = ["proj-1"]
+! adit.toml:21:10: tunnel[1].public: contradicts mtls_auth = true: remove public to ask for a certificate, or mtls_auth to let everybody in
+
+- token_auth = true
++ mtls_auth = true
++ allowed_origins = ["https://a.example/", "a.example", "https://A.example", "https://a.example:443"]
++ [[credential]]
++ id = "a"
++ kind = "mtls"
++ certificate_sha256 = "{print}"
++ projects = ["proj-1"]
++ [http]
++ listen = ["127.0.0.1:0"]
++ mode = "serve"
+! adit.toml:20:13: tunnel[1].mtls_auth: a client shows its certificate in a TLS handshake, and [http] with mode = "serve" lets requests in without one: remove one of them
+! adit.toml:21:20: tunnel[1].allowed_origins[1]: expected an origin as browsers write it, such as "https://admin.example.com": scheme, host in lower case, and the port where it is not that of the scheme, found "https://a.example/"
+! adit.toml:21:42: tunnel[1].allowed_origins[2]: expected an origin as browsers write it, such as "https://admin.example.com": scheme, host in lower case, and the port where it is not that of the scheme, found "a.example"
+! adit.toml:21:55: tunnel[1].allowed_origins[3]: expected an origin as browsers write it, such as "https://admin.example.com": scheme, host in lower case, and the port where it is not that of the scheme, found "https://A.example"
+! adit.toml:21:76: tunnel[1].allowed_origins[4]: expected an origin as browsers write it, such as "https://admin.example.com": scheme, host in lower case, and the port where it is not that of the scheme, found "https://a.example:443"
+
+- [[project]]
++ [[credential]]
++ id = "a"
++ kind = "mtls"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "b"
++ kind = "mtls"
++ certificate_sha256 = "{print}"
++ client_ca = "corp"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "c"
++ kind = "mtls"
++ certificate_sha256 = "{print}"
++ projects = ["proj-1"]
++ [[credential]]
++ id = "d"
++ kind = "mtls"
++ client_ca = "corp"
++ san_dns = "a.example.com"
++ projects = ["proj-1"]
++ [[project]]
+! adit.toml:13:1: credential[1].certificate_sha256: missing; write certificate_sha256 = "..." (adit credential fingerprint prints it), or client_ca with san_dns, san_uri or san_email
+! adit.toml:21:13: credential[2].client_ca: contradicts certificate_sha256: a certificate is known by its bytes or by a name; remove one of them
+! adit.toml:26:22: credential[3].certificate_sha256: the same certificate is already a credential at adit.toml:20:22
+! adit.toml:31:13: credential[4].client_ca: there is no client_ca "corp"; add a [[client_ca]] with name = "corp"
+"#,
+    ));
 }
 
 #[test]
@@ -825,7 +894,7 @@ fn credentials_say_what_proves_them_and_what_they_reach() {
 ! adit.toml:22:16: credential[2].token_sha256: the same token is already a credential at adit.toml:16:16
 ! adit.toml:27:16: credential[3].token_sha256: expected the SHA-256 of a token, 64 hex digits (adit credential hash prints it), found "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a..."
 ! adit.toml:32:19: credential[4].public_key_file: cert.pem has no PEM block PUBLIC KEY with a P-521 key (adit credential new-app makes one)
-! adit.toml:36:8: credential[5].kind: client certificates are not built yet in this version; remove this credential
+! adit.toml:37:22: credential[5].certificate_sha256: expected the SHA-256 of a certificate's DER, 64 hex digits with or without colons (adit credential fingerprint prints it), found "00"
 
 - [[project]]
 + [[credential]]

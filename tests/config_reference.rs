@@ -103,6 +103,7 @@ fn the_reference_shows_every_key() {
         ("project", "[[project]]"),
         ("credential", "[[credential]]"),
         ("issuer", "[[issuer]]"),
+        ("client_ca", "[[client_ca]]"),
         ("tunnel", "[[tunnel]]"),
         ("timeouts", "[timeouts]"),
         ("limits", "[limits]"),

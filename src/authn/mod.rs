@@ -5,27 +5,31 @@
 //! `Authorization` lines, several `rstream.token` parameters.
 
 pub mod bearer;
+pub mod cookie;
+pub mod origin;
 pub mod query;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::certificate::{CertificateCredential, CertificateError, PeerCertificate};
 use crate::http::field::FieldKind;
 use crate::http::request::Request;
 use crate::token::{TokenError, VerifiedToken};
 use bearer::Bearer;
 use query::QueryToken;
 
-/// What each lane of a request holds. Sessions, certificates and challenge cookies are lanes too; the configuration
-/// refuses every tunnel that would read them, so they are always absent here.
+/// What each lane of a request holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     pub authorization: Authorization,
     /// In the field that is the edge's: `Authorization`, or `Rstream-Authorization` where that is the application's.
     pub bearer: Bearer<'a>,
     pub query: QueryToken<'a>,
-    pub session: Cookie,
-    pub certificate: Certificate,
-    pub challenge: Cookie,
+    /// Whether there is a cookie of a session, good or worthless.
+    pub session: bool,
+    /// Of the connection, where it was asked for.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// Whose the `Authorization` field is.
@@ -38,23 +42,12 @@ pub enum Authorization {
     App,
 }
 
-/// The state of a cookie lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cookie {
-    Absent,
-}
-
-/// The state of the certificate lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Certificate {
-    Absent,
-}
-
 impl<'a> Evidence<'a> {
     /// Reads every lane once. `scratch` holds a percent-encoded query token's plain form.
     pub fn read(
         request: Request<'a>,
         authorization: Authorization,
+        certificate: Option<&'a PeerCertificate>,
         scratch: &'a mut Vec<u8>,
     ) -> Self {
         let field = match authorization {
@@ -65,10 +58,21 @@ impl<'a> Evidence<'a> {
             authorization,
             bearer: Bearer::read(request, field),
             query: QueryToken::read(request.query().unwrap_or_default(), scratch),
-            session: Cookie::Absent,
-            certificate: Certificate::Absent,
-            challenge: Cookie::Absent,
+            session: request.values(FieldKind::Cookie).any(cookie::holds_session),
+            certificate,
         }
+    }
+
+    /// Whether another proof stands beside the certificate. Presence counts, not validity, and whatever mechanisms the
+    /// tunnel has (rstream 7.3 step 4): who is meant would depend on the reader.
+    pub fn is_ambiguous(&self) -> bool {
+        let has_bearer = match self.bearer {
+            Bearer::Absent => false,
+            Bearer::OtherScheme => self.authorization == Authorization::App,
+            Bearer::Malformed | Bearer::Token(_) | Bearer::Several => true,
+        };
+        let others = has_bearer || self.query != QueryToken::Absent || self.session;
+        self.certificate.is_some() && others
     }
 
     /// The one token that counts, or why there is none. Of `Authorization` a bearer counts alone where there is one, good or
@@ -114,6 +118,7 @@ pub enum Identity {
     /// Nobody asked.
     Anonymous,
     Token(Rc<VerifiedToken>),
+    Certificate(Arc<CertificateCredential>),
 }
 
 impl Identity {
@@ -122,6 +127,7 @@ impl Identity {
         match self {
             Identity::Anonymous => Mechanism::None,
             Identity::Token(_) => Mechanism::Token,
+            Identity::Certificate(_) => Mechanism::Mtls,
         }
     }
 
@@ -130,6 +136,7 @@ impl Identity {
         match self {
             Identity::Anonymous => None,
             Identity::Token(token) => token.exact_subject(),
+            Identity::Certificate(owner) => Some(&*owner.subject).filter(|name| !name.is_empty()),
         }
     }
 
@@ -138,6 +145,7 @@ impl Identity {
         match self {
             Identity::Anonymous => None,
             Identity::Token(token) => token.vouched_by(),
+            Identity::Certificate(owner) => Some(&owner.bounds.id),
         }
     }
 
@@ -147,6 +155,7 @@ impl Identity {
             Identity::Anonymous => "",
             Identity::Token(token) if token.credential().is_empty() => token.subject(),
             Identity::Token(token) => token.credential(),
+            Identity::Certificate(owner) => &owner.bounds.id,
         }
     }
 }
@@ -155,15 +164,17 @@ impl Identity {
 pub enum Mechanism {
     None,
     Token,
+    Mtls,
 }
 
 impl Mechanism {
-    pub const ALL: [Mechanism; 2] = [Mechanism::None, Mechanism::Token];
+    pub const ALL: [Mechanism; 3] = [Mechanism::None, Mechanism::Token, Mechanism::Mtls];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Mechanism::None => "none",
             Mechanism::Token => "token",
+            Mechanism::Mtls => "mtls",
         }
     }
 }
@@ -181,6 +192,11 @@ pub enum Unauthenticated {
     BearerMalformed,
     QueryTokenMalformed,
     Token(TokenError),
+    /// The tunnel takes certificates alone, and there is none.
+    NoCertificate,
+    /// A certificate with another proof beside it.
+    AmbiguousProofs,
+    Certificate(CertificateError),
 }
 
 impl Unauthenticated {
@@ -195,6 +211,9 @@ impl Unauthenticated {
             Unauthenticated::BearerMalformed => "bearer_malformed",
             Unauthenticated::QueryTokenMalformed => "query_token_malformed",
             Unauthenticated::Token(error) => error.reason(),
+            Unauthenticated::NoCertificate => "certificate_missing",
+            Unauthenticated::AmbiguousProofs => "ambiguous_proofs",
+            Unauthenticated::Certificate(error) => error.reason(),
         }
     }
 }
@@ -226,9 +245,8 @@ mod tests {
                     authorization: Authorization::Edge,
                     bearer,
                     query,
-                    session: Cookie::Absent,
-                    certificate: Certificate::Absent,
-                    challenge: Cookie::Absent,
+                    session: false,
+                    certificate: None,
                 };
                 let expected = match (by_bearer, query) {
                     (_, QueryToken::Several) => Err(SeveralQueryTokens),
@@ -256,9 +274,8 @@ mod tests {
                 authorization: Authorization::App,
                 bearer,
                 query,
-                session: Cookie::Absent,
-                certificate: Certificate::Absent,
-                challenge: Cookie::Absent,
+                session: false,
+                certificate: None,
             };
             evidence.token().map(|(token, _)| token)
         };

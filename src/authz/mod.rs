@@ -5,9 +5,11 @@
 //! earns its permit here too.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::authn::Identity;
 use crate::boundary::{Boundary, Connect, ConnectContext};
+use crate::certificate::CertificateCredential;
 use crate::token::{Bounds, CONNECT_PERMISSION, VerifiedToken};
 
 /// Leave to forward one request to the tunnel it was judged for. It cannot be cloned: one permit, one forwarding.
@@ -58,6 +60,8 @@ pub enum Forbidden {
     PathOutsideBoundary,
     /// A path rule applies, and the path has two readings (S2).
     PathAmbiguous,
+    /// A page of somebody else's has caused it, with a proof that a browser adds by itself (S5.1).
+    CrossOrigin,
     /// The upstream must be told who it is, and the name is too long for that.
     SubjectTooLong,
 }
@@ -71,6 +75,7 @@ impl Forbidden {
             Forbidden::OutsideBoundary => "outside_boundary",
             Forbidden::PathOutsideBoundary => "path_outside_boundary",
             Forbidden::PathAmbiguous => "path_ambiguous",
+            Forbidden::CrossOrigin => "cross_origin",
             Forbidden::SubjectTooLong => "subject_too_long",
         }
     }
@@ -111,6 +116,22 @@ pub fn token(
     Ok(Permit {
         tunnel,
         identity: Identity::Token(token.clone()),
+        withholds_authorization: terms.withholds_authorization,
+        names_sender: terms.names_sender,
+    })
+}
+
+/// The permit of a registered certificate, by the same rules.
+pub fn certificate(
+    tunnel: usize,
+    owner: &Arc<CertificateCredential>,
+    terms: Terms,
+    context: &ConnectContext<'_>,
+) -> Result<Permit, Forbidden> {
+    self::owner(&owner.bounds, context)?;
+    Ok(Permit {
+        tunnel,
+        identity: Identity::Certificate(owner.clone()),
         withholds_authorization: terms.withholds_authorization,
         names_sender: terms.names_sender,
     })

@@ -1,4 +1,4 @@
-//! `adit credential hash` and `adit credential new-app`.
+//! `adit credential hash`, `adit credential fingerprint` and `adit credential new-app`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -6,13 +6,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{bad_configuration, failed, say};
+use super::{bad_configuration, certificate_file, failed, say};
 use crate::token::{P521PrivateKey, sha256_hex};
 
 #[derive(clap::Subcommand)]
 pub(super) enum CredentialCommand {
     /// Print the hash of a token, as a [[credential]] or revocations_file has it
     Hash(HashArguments),
+    /// Print the fingerprint of a client certificate, as a [[credential]] has it
+    Fingerprint(FingerprintArguments),
     /// Make the key pair of an application
     ///
     /// The application signs its tokens with the private key; the edge gets the public one.
@@ -24,6 +26,13 @@ pub(super) struct HashArguments {
     /// The token; `-` reads it from standard input, where no other user can see it
     #[arg(value_name = "TOKEN")]
     token: String,
+}
+
+#[derive(clap::Args)]
+pub(super) struct FingerprintArguments {
+    /// The certificate, PEM or DER; of several, the first
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -42,6 +51,7 @@ pub(super) struct NewAppArguments {
 pub(super) fn credential(command: &CredentialCommand) -> ExitCode {
     match command {
         CredentialCommand::Hash(arguments) => hash(arguments),
+        CredentialCommand::Fingerprint(arguments) => fingerprint(arguments),
         CredentialCommand::NewApp(arguments) => new_app(arguments),
     }
 }
@@ -54,6 +64,16 @@ fn hash(arguments: &HashArguments) -> ExitCode {
             "adit: not a token: three parts of base64url without padding, joined by dots",
         ),
         Err(error) => failed(format_args!("standard input: {error}")),
+    }
+}
+
+fn fingerprint(arguments: &FingerprintArguments) -> ExitCode {
+    match certificate_file::read(&arguments.file) {
+        Ok(peer) => {
+            let digits = peer.fingerprint().iter();
+            say(digits.map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        Err(problem) => bad_configuration(format_args!("adit: {problem}")),
     }
 }
 

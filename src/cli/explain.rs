@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{ConfigArguments, bad_configuration, failed, overrides, say};
+use super::{ConfigArguments, bad_configuration, certificate_file, failed, overrides, say};
 use crate::config::{self, settings::HttpMode, settings::Settings};
 use crate::control;
 use crate::http::HeadLimits;
@@ -41,6 +42,9 @@ pub(super) struct ExplainArguments {
     /// The address that the connection came from
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     client_ip: IpAddr,
+    /// The client certificate that is presented where it is asked for, PEM or DER, the leaf first
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -72,11 +76,17 @@ pub(super) fn explain(arguments: &ExplainArguments) -> ExitCode {
         Ok(name) => name,
         Err(problem) => return bad_configuration(problem),
     };
+    let certificate = arguments.cert.as_deref().map(certificate_file::read);
+    let certificate = match certificate.transpose() {
+        Ok(certificate) => certificate,
+        Err(problem) => return bad_configuration(format_args!("adit: --cert: {problem}")),
+    };
     let asked = Asked {
         bytes: &bytes,
         scheme,
         server_name: name.as_ref(),
         peer: arguments.client_ip,
+        certificate: certificate.as_ref(),
     };
     let rules = Rules {
         policy: &policy,

@@ -8,6 +8,7 @@
     reason = "doc comments of arguments are help texts, where [tokens] is a table of the configuration"
 )]
 
+mod certificate_file;
 mod check;
 mod credential;
 mod demo;

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::credential_certificate;
 use super::field::{At, Field};
 use super::files::{self, Purpose};
 use super::problem::Place;
 use super::project::{self, ProjectIds};
 use super::reader::Reader;
 use super::resources;
-use super::settings::{Credential, CredentialKind};
+use super::settings::{ClientCa, Credential, CredentialKind};
 use super::written::quoted;
 use crate::clock::date_time;
 use crate::json::Json;
@@ -44,19 +45,21 @@ pub(super) const KNOWN: &[&str] = &[
 struct Taken {
     ids: HashMap<String, Place>,
     tokens: HashMap<[u8; 32], Place>,
+    certificates: credential_certificate::Taken,
     boundaries: HashMap<String, Arc<Json>>,
 }
 
-/// Every `[[credential]]`. `projects` is `None` if they are not known.
+/// Every `[[credential]]`. `projects` and `cas` are `None` if they are not known.
 pub(super) fn credentials(
     root: &Reader<'_>,
     projects: Option<&ProjectIds<'_>>,
+    cas: Option<&[ClientCa]>,
 ) -> Option<Vec<Credential>> {
     let tables = root.tables("credential", KNOWN)?;
     let mut taken = Taken::default();
     let credentials: Vec<Option<Credential>> = tables
         .iter()
-        .map(|table| credential(table, projects, &mut taken))
+        .map(|table| credential(table, projects, cas, &mut taken))
         .collect();
     credentials.into_iter().collect()
 }
@@ -72,6 +75,7 @@ enum Kind {
 fn credential(
     table: &Reader<'_>,
     projects: Option<&ProjectIds<'_>>,
+    cas: Option<&[ClientCa]>,
     taken: &mut Taken,
 ) -> Option<Credential> {
     let findings = table.findings;
@@ -87,7 +91,7 @@ fn credential(
     let kind = table
         .word("kind", &kinds)
         .required(findings, "kind = \"pat\"");
-    let kind = kind.and_then(|at| proof(table, &at, &mut taken.tokens));
+    let kind = kind.and_then(|at| proof(table, &at, cas, taken));
     let projects = table
         .texts("projects")
         .then(|at| some_projects(table, at, projects))
@@ -123,14 +127,9 @@ fn once(table: &Reader<'_>, at: &At<String>, ids: &mut HashMap<String, Place>) -
 fn proof(
     table: &Reader<'_>,
     kind: &At<Kind>,
-    tokens: &mut HashMap<[u8; 32], Place>,
+    cas: Option<&[ClientCa]>,
+    taken: &mut Taken,
 ) -> Option<CredentialKind> {
-    if kind.value == Kind::Mtls {
-        let message =
-            "client certificates are not built yet in this version; remove this credential";
-        table.findings.error(&kind.spot, message);
-        return None;
-    }
     let mut fits = true;
     for key in [
         "token_sha256",
@@ -144,7 +143,7 @@ fn proof(
         let belongs = match key {
             "token_sha256" => kind.value == Kind::Pat,
             "public_key_file" => kind.value == Kind::App,
-            _ => false,
+            _ => kind.value == Kind::Mtls,
         };
         if let (false, Field::Good(at)) = (belongs, table.look_up(key)) {
             let message = "a credential of this kind has no such key; remove it, or change kind";
@@ -153,9 +152,10 @@ fn proof(
         }
     }
     let proof = match kind.value {
-        Kind::Pat => token(table, tokens),
+        Kind::Pat => token(table, &mut taken.tokens),
         Kind::App => public_key(table),
-        Kind::User | Kind::Mtls => Some(CredentialKind::User),
+        Kind::User => Some(CredentialKind::User),
+        Kind::Mtls => credential_certificate::proof(table, cas, &mut taken.certificates),
     };
     proof.filter(|_| fits)
 }

@@ -20,6 +20,7 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
     compare("tokens", differ(&old.tokens, &new.tokens));
     compare("credentials", old.credentials != new.credentials);
     compare("issuers", differ(&old.issuers, &new.issuers));
+    compare("client_cas", differ(&old.client_cas, &new.client_cas));
     compare("the secret of tokens", secret(old) != secret(new));
     compare("certificates", certificates(old) != certificates(new));
     compare("https", https(old) != https(new));
@@ -78,8 +79,10 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         project,
         upstream,
         token_auth,
+        mtls_auth,
         public,
         authorization,
+        allowed_origins,
         path_semicolon_allowed,
         trailers,
         identity_headers,
@@ -89,8 +92,10 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         ("project", old.project != *project),
         ("upstream", written(&old.upstream) != written(upstream)),
         ("token_auth", old.token_auth != *token_auth),
+        ("mtls_auth", old.mtls_auth != *mtls_auth),
         ("public", old.public != *public),
         ("authorization", old.authorization != *authorization),
+        ("allowed_origins", old.allowed_origins != *allowed_origins),
         (
             "path_semicolon",
             old.path_semicolon_allowed != *path_semicolon_allowed,

@@ -16,7 +16,9 @@ mod address;
 mod bounds;
 mod certificate;
 mod client_address;
+mod client_ca;
 mod credential;
+mod credential_certificate;
 mod credential_file;
 mod diff;
 pub mod environment;
@@ -176,7 +178,8 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         ids.collect::<ProjectIds<'_>>()
     });
     let tokens = tokens::tokens(root, ids.as_ref());
-    let credentials = credential::credentials(root, ids.as_ref());
+    let client_cas = client_ca::client_cas(root);
+    let credentials = credential::credentials(root, ids.as_ref(), client_cas.as_deref());
     let issuers = issuer::issuers(
         root,
         &issuer::Context {
@@ -187,6 +190,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     );
     let bounding = credentials.as_ref().zip(issuers.as_ref());
     let reached = bounding.map(|(credentials, issuers)| reached(credentials, issuers, &tokens));
+    let certified = credentials.as_ref().map(|all| certified(all));
     let tunnels = tunnel::tunnels(
         root,
         &Context {
@@ -194,6 +198,8 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
             projects: ids.as_ref(),
             tokens: &tokens,
             reached: reached.as_ref(),
+            certified: certified.as_ref(),
+            serves_plain: matches!(&http, Field::Good(at) if at.value.mode == HttpMode::Serve),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
             listeners: &listeners,
         },
@@ -209,6 +215,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         tokens: tokens.optional()?.map(|at| at.value),
         credentials: credentials?,
         issuers: issuers?,
+        client_cas: client_cas?,
         projects: projects?,
         tunnels: tunnels?,
         timeouts: timeouts?,
@@ -218,13 +225,25 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     })
 }
 
+/// The projects that certificates of anybody reach.
+fn certified(credentials: &[settings::Credential]) -> ProjectIds<'_> {
+    let all = credentials.iter();
+    all.filter(|credential| credential.kind.is_certificate())
+        .flat_map(|credential| &credential.projects)
+        .map(String::as_str)
+        .collect()
+}
+
 /// The projects that tokens of anybody reach.
 fn reached<'a>(
     credentials: &'a [settings::Credential],
     issuers: &'a [settings::Issuer],
     tokens: &'a Field<settings::Tokens>,
 ) -> ProjectIds<'a> {
-    let bounds = credentials.iter().map(|credential| &credential.projects);
+    let bounds = credentials
+        .iter()
+        .filter(|credential| !credential.kind.is_certificate())
+        .map(|credential| &credential.projects);
     let bounds = bounds.chain(issuers.iter().map(|issuer| &issuer.projects));
     let ce = tokens.good().and_then(|at| at.value.ce.as_ref());
     let bounds = bounds.chain(ce.map(|ce| &ce.projects));

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use crate::authn::Authorization;
 use crate::boundary::TunnelProperties;
+use crate::certificate::San;
 use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
@@ -27,6 +28,7 @@ pub struct Settings {
     pub tokens: Option<Tokens>,
     pub credentials: Vec<Credential>,
     pub issuers: Vec<Issuer>,
+    pub client_cas: Vec<ClientCa>,
     pub projects: Vec<Project>,
     pub tunnels: Vec<Tunnel>,
     pub timeouts: Timeouts,
@@ -49,6 +51,7 @@ impl Settings {
             }),
             upstream_tls: tunnel.upstream.is_tls(),
             token_auth: tunnel.token_auth,
+            mtls_auth: tunnel.mtls_auth,
             labels: tunnel.labels.clone(),
             ..TunnelProperties::default()
         }
@@ -215,9 +218,42 @@ pub struct KeySetUrl {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum CredentialKind {
-    Pat { token_sha256: [u8; 32] },
-    App { public_key: P521Key },
+    Pat {
+        token_sha256: [u8; 32],
+    },
+    App {
+        public_key: P521Key,
+    },
     User,
+    /// A client certificate, by the SHA-256 of its DER.
+    Certificate {
+        sha256: [u8; 32],
+    },
+    /// A name in certificates that this CA, one of `Settings::client_cas`, vouches for.
+    CertificateName {
+        client_ca: String,
+        name: San,
+    },
+}
+
+impl CredentialKind {
+    /// Whether a client certificate proves it, and no token does.
+    pub fn is_certificate(&self) -> bool {
+        match self {
+            CredentialKind::Certificate { .. } | CredentialKind::CertificateName { .. } => true,
+            CredentialKind::Pat { .. } | CredentialKind::App { .. } | CredentialKind::User => false,
+        }
+    }
+}
+
+/// A CA that client certificates may be under.
+#[derive(Debug)]
+pub struct ClientCa {
+    pub name: String,
+    /// Never empty.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// `None`: it publishes none.
+    pub revocations: Option<Vec<CertificateRevocationListDer<'static>>>,
 }
 
 /// Bounds of every CE token (S4.4).
@@ -241,8 +277,11 @@ pub struct Tunnel {
     pub project: String,
     pub upstream: Upstream,
     pub token_auth: bool,
+    pub mtls_auth: bool,
     pub public: bool,
     pub authorization: Authorization,
+    /// Pages of these origins may cause what a browser proves by itself (S5.1).
+    pub allowed_origins: Vec<String>,
     /// `path_semicolon = "allow"` (S2).
     pub path_semicolon_allowed: bool,
     /// Trailer fields pass both ways (S3.1).

@@ -1,5 +1,6 @@
 //! From checked settings to what a core works by.
 
+mod certificates;
 mod tokens;
 
 use std::collections::HashMap;
@@ -14,12 +15,13 @@ use crate::config::settings::{
 use crate::control::key_sets::KeySets;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
-use crate::policy::{self, Guard, Policy};
+use crate::policy::{self, Mechanisms, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;
 use crate::tls::names::{Identity, ServerNames, TicketKeys};
 use crate::upstream::{Origin, OriginTls, client_config};
 use crate::worker::snapshot::Snapshot;
+use tokens::Boundaries;
 
 /// What stays the same over reloads: ticket keys, and the numbers by which pools know their servers.
 pub(super) struct Lasting {
@@ -92,7 +94,7 @@ pub(super) fn snapshot(
     };
     Ok(Snapshot {
         node: settings.engine.name.clone(),
-        policy: Arc::new(policy(settings, &lasting.key_sets)?),
+        policy: Arc::new(policy(settings, public_port, &lasting.key_sets)?),
         origins,
         server_names,
         public_port,
@@ -109,15 +111,21 @@ pub(super) fn snapshot(
 }
 
 /// What verdicts come from.
-pub(super) fn policy(settings: &Settings, key_sets: &KeySets) -> Result<Policy, rustls::Error> {
+pub(super) fn policy(
+    settings: &Settings,
+    public_port: u16,
+    key_sets: &KeySets,
+) -> Result<Policy, rustls::Error> {
     let mut routes = Routes::default();
     for (index, tunnel) in settings.tunnels.iter().enumerate() {
         routes.insert(&tunnel.hostname, index);
     }
+    let mut boundaries = Boundaries::default();
     let keys = settings.tokens.as_ref();
     let keys = keys
-        .map(|tokens| tokens::keys(settings, tokens, key_sets))
+        .map(|tokens| tokens::keys(settings, tokens, key_sets, &mut boundaries))
         .transpose()?;
+    let certificates = certificates::all(settings, &mut boundaries)?;
     let base_host = CanonicalHost::parse(settings.engine.host.as_bytes())
         .map_err(|_| rustls::Error::General("engine.host is not a host name".to_owned()))?;
     let projects = settings.projects.iter();
@@ -126,6 +134,7 @@ pub(super) fn policy(settings: &Settings, key_sets: &KeySets) -> Result<Policy, 
         .collect();
     Ok(Policy {
         base_host,
+        public_port,
         routes: routes.into(),
         tunnels: settings
             .tunnels
@@ -135,6 +144,7 @@ pub(super) fn policy(settings: &Settings, key_sets: &KeySets) -> Result<Policy, 
             .into(),
         shows_assertion_keys: settings.identity_headers(),
         keys,
+        certificates: certificates.into(),
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
     })
@@ -151,15 +161,19 @@ fn policy_tunnel(
     policy::Tunnel {
         hostname: tunnel.hostname.clone(),
         project: tunnel.project.clone(),
-        guard: if tunnel.token_auth {
-            Guard::Token
-        } else {
-            Guard::Public
+        mechanisms: Mechanisms {
+            token: tunnel.token_auth,
+            certificate: tunnel.mtls_auth,
         },
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
         names_sender: tunnel.identity_headers,
+        allowed_origins: tunnel
+            .allowed_origins
+            .iter()
+            .map(|origin| origin.as_str().into())
+            .collect(),
         properties: settings.properties(tunnel),
         workspace,
     }

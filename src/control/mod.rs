@@ -43,7 +43,12 @@ use watch::Watch;
 pub fn policy(settings: &Settings) -> Result<Policy, StartError> {
     let mut key_sets = KeySets::default();
     key_sets.follow(settings, Clock::default().now().unix_seconds());
-    compile::policy(settings, &key_sets).map_err(StartError::Tls)
+    let https = settings.https.as_ref();
+    let public_port = https.and_then(|https| {
+        let first = https.listen.first().map(|address| address.port());
+        https.public_port.or(first)
+    });
+    compile::policy(settings, public_port.unwrap_or(443), &key_sets).map_err(StartError::Tls)
 }
 
 /// Where a running process has its configuration from, to read it again.

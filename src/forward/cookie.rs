@@ -1,24 +1,6 @@
 //! Cookies of the edge, which no upstream sees and none may set (S5.2).
 
-/// Whether a cookie name is the edge's, whatever its case: browsers compare `__Host-` without case.
-fn is_ours(name: &[u8]) -> bool {
-    let prefix = |prefix: &[u8]| {
-        name.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    name.eq_ignore_ascii_case(b"rstream_auth")
-        || name.eq_ignore_ascii_case(b"rstream_challenge")
-        || prefix(b"__Host-rstream_")
-}
-
-/// The name of one `name=value` pair. A pair without `=` is a nameless cookie, which some readers take as a name; one
-/// with an empty name comes back from a browser without its first `=`.
-fn name(pair: &[u8]) -> &[u8] {
-    pair.split(|&byte| byte == b'=')
-        .map(<[u8]>::trim_ascii)
-        .find(|part| !part.is_empty())
-        .unwrap_or_default()
-}
+use crate::authn::cookie::{is_ours, name};
 
 /// The pairs of a `Cookie` field value that are not ours. Each keeps its bytes.
 pub(super) fn foreign_pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -19,6 +19,8 @@ pub struct Terms<'a> {
     pub persistent: bool,
     /// The request carried its token in the query: the answer must not be kept or tell its address (S5.12).
     pub token_in_query: bool,
+    /// A browser proved by itself who it was: what does not say who may keep it is for that one alone (S5.12).
+    pub for_one: bool,
     /// The tunnel has `trailers = true`.
     pub trailers: bool,
     /// For an answer that does not say when it was made (RFC 9110 6.6.1).
@@ -75,6 +77,8 @@ pub fn write<R: Room>(
     if terms.token_in_query {
         writer.field(b"Referrer-Policy", b"no-referrer");
         writer.field(b"Cache-Control", b"private, no-store");
+    } else if terms.for_one && !says_who_may_keep_it(response) {
+        writer.field(b"Cache-Control", b"private");
     }
     match (persistent, terms.client) {
         (false, _) => writer.field(b"Connection", b"close"),
@@ -141,6 +145,11 @@ fn fields<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>, terms: Te
             writer.field(name, value);
         }
     }
+}
+
+fn says_who_may_keep_it(response: Response<'_>) -> bool {
+    let mut fields = response.head.fields.iter();
+    fields.any(|field| field.kind == FieldKind::CacheControl && !field.nominated)
 }
 
 /// S5.2: tenants share a parent domain; none sets a cookie for another.

@@ -3,12 +3,13 @@
 //! The verdict is that of [`decide()`] itself; the steps ask the same functions that it asks, in its order, and end where it
 //! ended. Tokens are shown by their beginning only.
 
+mod rights;
 mod words;
 
 use std::net::IpAddr;
 
 use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
-use crate::authz::Forbidden;
+use crate::certificate::PeerCertificate;
 use crate::clock::Now;
 use crate::http::HeadLimits;
 use crate::http::body::Framing;
@@ -16,14 +17,14 @@ use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
 use crate::http::request::{Request, RequestHead};
 use crate::http::scan::{HeadScan, Scan, leading_crlf};
-use crate::token::{CONNECT_PERMISSION, TokenCache, VerifiedToken, verify};
+use crate::token::{TokenCache, verify};
 
 use super::client_address::{Trust, forwarded, is_in};
-use super::decide::{connect_context, route};
+use super::decide::route;
 use super::{
-    Connection, Decision, Endpoint, Facts, Guard, Memory, Policy, Refusal, Scheme, Tunnel, decide,
+    Connection, Decision, Endpoint, Facts, Memory, Policy, Refusal, Scheme, Tunnel, decide,
 };
-use words::{leaf_text, no_proof, shortened, text};
+use words::{guard, no_proof, shortened, text};
 
 /// A request as it comes to an edge.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ pub struct Asked<'a> {
     pub server_name: Option<&'a CanonicalHost>,
     /// The address of the connection.
     pub peer: IpAddr,
+    /// The certificate that the client presents where it is asked for one.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// One step of the judgement.
@@ -101,11 +104,7 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
     let request = Request { bytes, head: &head };
     let client = steps.request(request, &asked, rules.trust);
     let facts = Facts {
-        connection: Connection {
-            scheme: asked.scheme,
-            server_name: asked.server_name,
-            client,
-        },
+        connection: connection(rules.policy, &asked, client),
         request,
     };
     let mut memory = Memory::new(TokenCache::new(0));
@@ -134,6 +133,20 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
             status: Some(200),
             reason: "answered",
         }),
+    }
+}
+
+/// The connection as its handshake would have made it: a client that is not asked shows no certificate.
+fn connection<'a>(policy: &Policy, asked: &Asked<'a>, client: Option<IpAddr>) -> Connection<'a> {
+    let asks = |name| policy.asks_for_certificate(name);
+    let asked_for_certificate =
+        asked.scheme == Scheme::Https && asked.server_name.is_some_and(asks);
+    Connection {
+        scheme: asked.scheme,
+        server_name: asked.server_name,
+        client,
+        asked_for_certificate,
+        certificate: asked.certificate.filter(|_| asked_for_certificate),
     }
 }
 
@@ -200,20 +213,22 @@ impl Steps {
         if refused(Refusal::EdgePath) {
             return self.add("path", "it belongs to the edge on every tunnel");
         }
-        if tunnel.guard == Guard::Public {
-            return self.add("guard", "public = true: everybody may enter");
+        self.add("guard", guard(tunnel));
+        if tunnel.mechanisms.is_public() {
+            return;
         }
-        self.add("guard", match tunnel.authorization {
-            Authorization::Edge => "token_auth = true: Authorization, or rstream.token in the query",
-            Authorization::App => {
-                "token_auth = true, authorization = \"app\": Rstream-Authorization, or rstream.token in the query"
-            }
-        });
         if refused(Refusal::Unauthenticated(Unauthenticated::TokenForEdge)) {
             return self.add("proof", no_proof(Unauthenticated::TokenForEdge));
         }
         let mut query = Vec::new();
-        let evidence = Evidence::read(facts.request, tunnel.authorization, &mut query);
+        let certificate = facts.connection.certificate;
+        let evidence = Evidence::read(facts.request, tunnel.authorization, certificate, &mut query);
+        if let Some(peer) = certificate {
+            return self.certificate(policy, &evidence, peer, (tunnel, facts), decision, now);
+        }
+        if !tunnel.mechanisms.token {
+            return self.add("proof", no_proof(Unauthenticated::NoCertificate));
+        }
         let (token, carrier) = match evidence.token() {
             Ok(found) => found,
             Err(why) => return self.add("proof", no_proof(why)),
@@ -280,63 +295,5 @@ impl Steps {
             _ => format!("none has the host {host}"),
         };
         self.add("tunnel", saw);
-    }
-
-    /// What a good token allows.
-    fn rights(&mut self, token: &VerifiedToken, tunnel: &Tunnel, facts: &Facts<'_>) {
-        let owner = match (token.credential(), token.subject()) {
-            ("", "") => "without an owner's name".to_owned(),
-            ("", subject) => format!("of {subject}"),
-            (credential, _) => format!("of credential {credential}"),
-        };
-        self.add("token", format!("good, {owner}"));
-        let project = &tunnel.project;
-        if !token.owns_project(project) {
-            return self.add(
-                "project",
-                format!("{project} is not one that its owner reaches"),
-            );
-        }
-        self.add(
-            "project",
-            format!("{project} is one that its owner reaches"),
-        );
-        if !token.may(CONNECT_PERMISSION) {
-            return self.add("permission", format!("{CONNECT_PERMISSION} is missing"));
-        }
-        self.add("permission", format!("{CONNECT_PERMISSION} is there"));
-        let mut scratch = Vec::new();
-        let path = judge(facts.request.path(), &mut scratch, tunnel.semicolon_allowed);
-        let context = connect_context(tunnel, &path);
-        for (index, boundary) in token.boundaries().enumerate() {
-            for (place, answer) in boundary.leaves(&context) {
-                let number = index + 1;
-                let leaf = if place.is_empty() {
-                    "its one rule"
-                } else {
-                    &place
-                };
-                let answer = leaf_text(answer, tunnel, &text(path.decoded));
-                self.add("boundary", format!("{number}, {leaf}: {answer}"));
-            }
-        }
-    }
-
-    /// What the upstream is told.
-    fn identity(&mut self, decision: &Decision) {
-        let told = "the upstream is told who it is";
-        match decision {
-            Decision::Forward(permit) if permit.names_sender() => self.add("identity", told),
-            Decision::Refuse(no) if no.refusal == Refusal::Forbidden(Forbidden::SubjectTooLong) => {
-                self.add(
-                    "identity",
-                    format!("{told}, and its sub is too long for that"),
-                );
-            }
-            Decision::Forward(_)
-            | Decision::Refuse(_)
-            | Decision::NeedsKeys(_)
-            | Decision::Endpoint(_) => {}
-        }
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use crate::authn::{Authorization, Identity};
 use crate::authz::Permit;
 use crate::boundary::TunnelProperties;
+use crate::certificate::{Certificates, PeerCertificate};
 use crate::http::host::CanonicalHost;
 use crate::http::request::Request;
 use crate::route::Routes;
@@ -31,6 +32,8 @@ pub use refusal::Refusal;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub base_host: CanonicalHost,
+    /// The port that browsers see.
+    pub public_port: u16,
     /// Host to index in `tunnels`.
     pub routes: Arc<Routes<usize>>,
     pub tunnels: Arc<Vec<Tunnel>>,
@@ -38,6 +41,8 @@ pub struct Policy {
     pub shows_assertion_keys: bool,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
+    /// Client certificates that somebody has registered.
+    pub certificates: Arc<Certificates>,
     /// Tokens that fail per second and client; 0: no limit (S9).
     pub failed_verifications_per_second: u64,
     /// Tokens that take a public key, likewise.
@@ -45,6 +50,13 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether a handshake for this name asks for a client certificate (rstream 10.1).
+    pub fn asks_for_certificate(&self, name: &CanonicalHost) -> bool {
+        let tunnel = self.routes.find(name);
+        let tunnel = tunnel.and_then(|index| self.tunnels.get(*index));
+        tunnel.is_some_and(|tunnel| tunnel.mechanisms.certificate)
+    }
+
     /// The same with other keys of one issuer; see [`TokenKeys::with_key_set`].
     pub fn with_key_set(&self, issuer: &str, set: &KeySet) -> Option<Self> {
         let keys = self.keys.as_ref()?.with_key_set(issuer, set)?;
@@ -62,7 +74,7 @@ pub struct Tunnel {
     pub hostname: String,
     pub project: String,
     pub workspace: String,
-    pub guard: Guard,
+    pub mechanisms: Mechanisms,
     /// Whose the `Authorization` field is (S4.2).
     pub authorization: Authorization,
     /// `path_semicolon = "allow"` (S2).
@@ -71,17 +83,25 @@ pub struct Tunnel {
     pub trailers: bool,
     /// `identity_headers = true`: its upstream is told who sends.
     pub names_sender: bool,
+    /// Pages of other origins that may cause what a browser proves by itself (S5.1).
+    pub allowed_origins: Vec<Box<str>>,
     /// What a boundary's filters may ask for.
     pub properties: TunnelProperties,
 }
 
-/// What a tunnel asks of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// Nothing: `public = true`.
-    Public,
-    /// A token: `token_auth = true`.
-    Token,
+/// What a tunnel takes as a proof. None at all: `public = true`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mechanisms {
+    /// `token_auth = true`.
+    pub token: bool,
+    /// `mtls_auth = true`.
+    pub certificate: bool,
+}
+
+impl Mechanisms {
+    pub fn is_public(self) -> bool {
+        self == Mechanisms::default()
+    }
 }
 
 /// What is known of the connection a request came on.
@@ -92,9 +112,24 @@ pub struct Connection<'a> {
     pub server_name: Option<&'a CanonicalHost>,
     /// Mapped IPv6 addresses are given as IPv4. `None`: unknown.
     pub client: Option<IpAddr>,
+    /// The handshake asked the client for a certificate.
+    pub asked_for_certificate: bool,
+    /// The certificate whose key the client has; whose that is has not been asked.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 impl Connection<'_> {
+    /// One without TLS.
+    pub fn plain(client: Option<IpAddr>) -> Self {
+        Connection {
+            scheme: Scheme::Http,
+            server_name: None,
+            client,
+            asked_for_certificate: false,
+            certificate: None,
+        }
+    }
+
     /// The same for one request, which may be from somebody else (S7).
     pub fn of(self, client: Option<IpAddr>) -> Self {
         Connection { client, ..self }

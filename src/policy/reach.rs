@@ -1,7 +1,7 @@
 //! Who can reach a place at most, for `adit check --who-can-reach`. Never on the data path.
 
 use super::decide::{connect_context, is_edge_path};
-use super::{Endpoint, Guard, Policy};
+use super::{Endpoint, Policy};
 use crate::authz;
 use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
@@ -35,13 +35,18 @@ pub fn reach<'a>(policy: &'a Policy, host: &CanonicalHost, path: &[u8]) -> Reach
     if is_edge_path(path.decoded) {
         return Reach::Nobody;
     }
-    if tunnel.guard == Guard::Public {
+    if tunnel.mechanisms.is_public() {
         return Reach::Everybody;
     }
     let context = connect_context(tunnel, &path);
-    let keys = policy.keys.iter();
-    let owners = keys.flat_map(|keys| keys.owners());
-    let mut owners: Vec<Owner<'_>> = owners
+    let keys = policy.keys.iter().filter(|_| tunnel.mechanisms.token);
+    let tokens = keys.flat_map(|keys| keys.owners());
+    let certificates = policy.certificates.owners();
+    let certificates = certificates
+        .filter(|owner| tunnel.mechanisms.certificate && owner.live)
+        .map(|owner| (Owner::Credential(&owner.bounds.id), &*owner.bounds));
+    let mut owners: Vec<Owner<'_>> = tokens
+        .chain(certificates)
         .filter(|(_, bounds)| authz::owner(bounds, &context).is_ok())
         .map(|(owner, _)| owner)
         .collect();

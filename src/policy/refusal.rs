@@ -24,6 +24,8 @@ pub enum Refusal {
     UnknownHost,
     /// The TLS server name and the host differ (S1.3).
     Misdirected,
+    /// Whether the tunnel asks for a client certificate has changed since the handshake (S1.3).
+    HandshakeOutdated,
     /// The target says https, and the connection has no TLS.
     SchemeMismatch,
     /// A path that the edge owns and has no page for (S1.4).
@@ -80,7 +82,7 @@ impl Refusal {
             Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => 408,
             Refusal::UnknownHost | Refusal::EdgePath => 404,
             Refusal::ReadOnly => 405,
-            Refusal::Misdirected | Refusal::SchemeMismatch => 421,
+            Refusal::Misdirected | Refusal::HandshakeOutdated | Refusal::SchemeMismatch => 421,
             Refusal::Unauthenticated(_) => 401,
             Refusal::Forbidden(_) => 403,
             Refusal::TooManyVerifications => 429,
@@ -101,6 +103,7 @@ impl Refusal {
             Refusal::BodyTooSlow => "body_too_slow",
             Refusal::UnknownHost => "host_unknown",
             Refusal::Misdirected => "sni_mismatch",
+            Refusal::HandshakeOutdated => "handshake_outdated",
             Refusal::SchemeMismatch => "scheme_mismatch",
             Refusal::EdgePath => "edge_path_unknown",
             Refusal::ReadOnly => "edge_page_read_only",
@@ -119,6 +122,8 @@ impl Refusal {
             Refusal::Head(_) | Refusal::Body(_) => true,
             Refusal::HeadTimeout | Refusal::BodyTimeout | Refusal::BodyTooSlow => true,
             Refusal::BodyTooLarge => true,
+            // The next handshake is made by the rules of now.
+            Refusal::HandshakeOutdated => true,
             // What the client may have sent behind its request is no request (S4.3).
             Refusal::Upstream(UpstreamFault::SwitchedProtocols | UpstreamFault::BadUpgrade) => true,
             Refusal::UnknownHost

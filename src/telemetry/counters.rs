@@ -11,7 +11,7 @@ const STATUSES: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// By mechanism, verdict and status.
-    requests: [[Vec<u64>; 4]; 2],
+    requests: [[Vec<u64>; 4]; 3],
     /// Refusals by reason; the reasons are a closed list.
     refusals: BTreeMap<&'static str, u64>,
     /// Connections ended for their PROXY preamble, by reason; the reasons are a closed list.
@@ -28,6 +28,8 @@ pub struct Counters {
     pub handshakes_ok: u64,
     pub handshakes_unknown_name: u64,
     pub handshakes_failed: u64,
+    /// The client did not prove to have its certificate's key.
+    pub handshakes_bad_proof: u64,
     pub upstream_connects: u64,
     pub upstream_connect_failures: u64,
     pub upstream_reused: u64,
@@ -48,7 +50,7 @@ impl Default for Counters {
     fn default() -> Self {
         let row = || [(); 4].map(|()| vec![0; STATUSES]);
         Counters {
-            requests: [row(), row()],
+            requests: [row(), row(), row()],
             refusals: BTreeMap::new(),
             bad_preambles: BTreeMap::new(),
             connections_total: 0,
@@ -60,6 +62,7 @@ impl Default for Counters {
             handshakes_ok: 0,
             handshakes_unknown_name: 0,
             handshakes_failed: 0,
+            handshakes_bad_proof: 0,
             upstream_connects: 0,
             upstream_connect_failures: 0,
             upstream_reused: 0,
@@ -182,7 +185,7 @@ impl Counters {
         }
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 22] {
+    fn plain_mut(&mut self) -> [&mut u64; 23] {
         [
             &mut self.connections_total,
             &mut self.connections_open,
@@ -193,6 +196,7 @@ impl Counters {
             &mut self.handshakes_ok,
             &mut self.handshakes_unknown_name,
             &mut self.handshakes_failed,
+            &mut self.handshakes_bad_proof,
             &mut self.upstream_connects,
             &mut self.upstream_connect_failures,
             &mut self.upstream_reused,

@@ -278,6 +278,7 @@ fn connections(page: &mut Page, all: &Counters, cores: &[(usize, Counters)]) {
         ("ok", all.handshakes_ok),
         ("unknown_name", all.handshakes_unknown_name),
         ("failed", all.handshakes_failed),
+        ("bad_proof", all.handshakes_bad_proof),
     ] {
         page.line(
             "adit_tls_handshakes_total",

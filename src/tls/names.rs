@@ -6,7 +6,10 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
+
+use super::client_auth::AnyCertificate;
 
 /// What all cores and all configurations of one process share, so that a client may resume on any core and after any
 /// reload.
@@ -30,14 +33,22 @@ pub struct Identity<'a> {
     pub names: &'a [String],
 }
 
-/// Finds the configuration of a server name: exact names before wildcards, the first certificate where the client
-/// names nobody.
+/// Finds the rules of a server name: exact names before wildcards, the first certificate where the client names nobody.
 #[derive(Debug)]
 pub struct ServerNames {
-    exact: HashMap<Box<str>, Arc<ServerConfig>>,
+    exact: HashMap<Box<str>, Arc<NameRules>>,
     /// By parent: `t.example.com` for `*.t.example.com`.
-    wildcard: HashMap<Box<str>, Arc<ServerConfig>>,
-    first: Arc<ServerConfig>,
+    wildcard: HashMap<Box<str>, Arc<NameRules>>,
+    first: Arc<NameRules>,
+}
+
+/// The TLS rules of a certificate of ours.
+#[derive(Debug)]
+pub struct NameRules {
+    /// Asks for no client certificate.
+    pub plain: Arc<ServerConfig>,
+    /// Asks for one, and lets no session be resumed (S6.1).
+    pub asking: Arc<ServerConfig>,
 }
 
 impl ServerNames {
@@ -53,7 +64,7 @@ impl ServerNames {
         let mut wildcard = HashMap::new();
         let mut first = None;
         for identity in identities {
-            let config = Arc::new(server_config(identity, tls13_only, tickets)?);
+            let config = Arc::new(NameRules::new(identity, tls13_only, tickets)?);
             first.get_or_insert_with(|| config.clone());
             for name in identity.names {
                 match name.strip_prefix("*.") {
@@ -74,9 +85,9 @@ impl ServerNames {
         })
     }
 
-    /// The configuration for a name in lower case; `None` where no certificate is for it. A wildcard stands for exactly
+    /// The rules for a name in lower case; `None` where no certificate is for it. A wildcard stands for exactly
     /// one label (RFC 6125 6.4.3).
-    pub fn find(&self, name: Option<&str>) -> Option<&Arc<ServerConfig>> {
+    pub fn find(&self, name: Option<&str>) -> Option<&Arc<NameRules>> {
         let Some(name) = name else {
             return Some(&self.first);
         };
@@ -87,27 +98,45 @@ impl ServerNames {
     }
 }
 
-fn server_config(
-    identity: &Identity<'_>,
-    tls13_only: bool,
-    tickets: &TicketKeys,
-) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions: &[_] = if tls13_only {
-        &[&TLS13]
-    } else {
-        &[&TLS13, &TLS12]
-    };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_single_cert(identity.chain.to_vec(), identity.key.clone_key())?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ticketer = tickets.0.clone();
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 1;
-    config.max_early_data_size = 0;
-    Ok(config)
+impl NameRules {
+    fn new(
+        identity: &Identity<'_>,
+        tls13_only: bool,
+        tickets: &TicketKeys,
+    ) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = identity.key.clone_key();
+        let ours = CertifiedKey::from_der(identity.chain.to_vec(), key, &provider)?;
+        let ours = Arc::new(SingleCertAndKey::from(ours));
+        let versions: &[_] = if tls13_only {
+            &[&TLS13]
+        } else {
+            &[&TLS13, &TLS12]
+        };
+        let config = |asks: bool| {
+            let builder = ServerConfig::builder_with_provider(provider.clone())
+                .with_protocol_versions(versions)?;
+            let builder = if asks {
+                builder.with_client_cert_verifier(AnyCertificate::new())
+            } else {
+                builder.with_no_client_auth()
+            };
+            let mut config = builder.with_cert_resolver(ours.clone());
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.max_early_data_size = 0;
+            config.send_tls13_tickets = 0;
+            if !asks {
+                config.ticketer = tickets.0.clone();
+                config.send_tls13_tickets = 1;
+            }
+            Ok::<_, rustls::Error>(Arc::new(config))
+        };
+        Ok(NameRules {
+            plain: config(false)?,
+            asking: config(true)?,
+        })
+    }
 }
 
 #[cfg(test)]

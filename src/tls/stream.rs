@@ -6,10 +6,11 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
-use rustls::ServerConnection;
 use rustls::server::Acceptor;
+use rustls::{PeerMisbehaved, ServerConnection};
 
 use super::names::ServerNames;
+use crate::certificate::PeerCertificate;
 use crate::http::host::CanonicalHost;
 use crate::limits::BUFFER_BYTES;
 use crate::runtime::buffer::{Buffer, BufferPool};
@@ -24,10 +25,28 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 pub enum HandshakeError {
     /// The client asked for a name that no certificate is for.
     UnknownName,
-    /// What came is not TLS, not a version or suite of ours, or not a proof.
+    /// What came is not TLS, or not a version or suite of ours.
     Tls,
+    /// The client did not prove that it has its certificate's key, or in a way that does not count.
+    BadProof,
     /// The client left, or its time was over.
     Closed,
+}
+
+impl HandshakeError {
+    /// Why rustls gave up.
+    fn of(error: &io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner {
+            Some(
+                rustls::Error::InvalidCertificate(_)
+                | rustls::Error::PeerMisbehaved(
+                    PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme,
+                ),
+            ) => HandshakeError::BadProof,
+            _ => HandshakeError::Tls,
+        }
+    }
 }
 
 /// An established TLS connection. One read and one write may be under way at the same time.
@@ -38,17 +57,22 @@ pub struct TlsStream {
     ciphertext: Cell<Option<Buffer>>,
     pool: Rc<BufferPool>,
     server_name: Option<CanonicalHost>,
+    /// The client was asked for a certificate.
+    asked: bool,
+    certificate: Option<Box<PeerCertificate>>,
 }
 
 impl TlsStream {
-    /// Reads the ClientHello, chooses a configuration by its server name, and completes the handshake.
+    /// Reads the ClientHello, chooses a configuration by its server name, and completes the handshake. `asks` says which
+    /// names a client certificate is asked for.
     pub async fn accept(
         socket: Socket,
         names: &ServerNames,
+        asks: impl Fn(&CanonicalHost) -> bool,
         pool: Rc<BufferPool>,
     ) -> Result<Self, HandshakeError> {
         let mut buffer = pool.take();
-        let result = hello(&socket, names, &pool, &mut buffer).await;
+        let result = hello(&socket, names, &asks, &pool, &mut buffer).await;
         let (session, server_name) = match result {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -56,13 +80,14 @@ impl TlsStream {
                 return Err(error);
             }
         };
-        let ciphertext = Cell::new(None);
-        let stream = TlsStream {
+        let mut stream = TlsStream {
             socket,
             session: RefCell::new(session),
-            ciphertext,
+            ciphertext: Cell::new(None),
             pool,
+            asked: server_name.as_ref().is_some_and(&asks),
             server_name,
+            certificate: None,
         };
         stream.keep_ciphertext(buffer);
         while stream.session.borrow().is_handshaking() {
@@ -74,13 +99,27 @@ impl TlsStream {
                 Ok(0) => return Err(HandshakeError::Closed),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(HandshakeError::Tls);
+                    return Err(HandshakeError::of(&error));
                 }
                 Err(_) => return Err(HandshakeError::Closed),
             }
         }
         stream.flush().await.map_err(|_| HandshakeError::Closed)?;
+        if stream.asked {
+            let chain = stream.session.get_mut().peer_certificates();
+            stream.certificate = chain.and_then(PeerCertificate::read).map(Box::new);
+        }
         Ok(stream)
+    }
+
+    /// Whether the client was asked for a certificate.
+    pub fn asked_for_certificate(&self) -> bool {
+        self.asked
+    }
+
+    /// The certificate it presented, whose key it has; whose that is was not asked.
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        self.certificate.as_deref()
     }
 
     /// The server name the client asked for, canonical; `None` where it sent none.
@@ -264,6 +303,7 @@ impl TlsStream {
 async fn hello(
     socket: &Socket,
     names: &ServerNames,
+    asks: &impl Fn(&CanonicalHost) -> bool,
     pool: &BufferPool,
     buffer: &mut Buffer,
 ) -> Result<(ServerConnection, Option<CanonicalHost>), HandshakeError> {
@@ -289,24 +329,15 @@ async fn hello(
                         .map(|name| name.as_bytes().to_vec());
                     let name = match asked.map(|name| CanonicalHost::parse(&name)).transpose() {
                         Ok(name) => name,
-                        Err(_) => {
-                            return Err(refuse(
-                                socket,
-                                pool,
-                                &UNRECOGNIZED_NAME,
-                                HandshakeError::UnknownName,
-                            )
-                            .await);
-                        }
+                        Err(_) => return Err(refuse_name(socket, pool).await),
                     };
-                    let Some(config) = names.find(name.as_ref().map(CanonicalHost::as_str)) else {
-                        return Err(refuse(
-                            socket,
-                            pool,
-                            &UNRECOGNIZED_NAME,
-                            HandshakeError::UnknownName,
-                        )
-                        .await);
+                    let Some(rules) = names.find(name.as_ref().map(CanonicalHost::as_str)) else {
+                        return Err(refuse_name(socket, pool).await);
+                    };
+                    let config = if name.as_ref().is_some_and(asks) {
+                        &rules.asking
+                    } else {
+                        &rules.plain
                     };
                     return match accepted.into_connection(config.clone()) {
                         Ok(session) => Ok((session, name)),
@@ -325,6 +356,16 @@ async fn hello(
             }
         }
     }
+}
+
+async fn refuse_name(socket: &Socket, pool: &BufferPool) -> HandshakeError {
+    refuse(
+        socket,
+        pool,
+        &UNRECOGNIZED_NAME,
+        HandshakeError::UnknownName,
+    )
+    .await
 }
 
 /// Sends an alert and passes the reason on.

@@ -61,6 +61,8 @@ pub enum CredentialKind {
     App(P521Key),
     /// Auth tokens; the credential's id is their `userId`.
     User,
+    /// No token: a client certificate. A token may have been made from it.
+    Certificate,
 }
 
 /// All stored credentials, and the tokens that were taken back. The one place that says whether a credential is live.
@@ -108,9 +110,8 @@ impl Credentials {
     pub(super) fn app_key(&self, client_id: &str) -> Result<&P521Key, TokenError> {
         match self.by_id.get(client_id).map(|found| &found.kind) {
             Some(CredentialKind::App(key)) => Ok(key),
-            Some(CredentialKind::Pat(_) | CredentialKind::User) | None => {
-                Err(TokenError::UnknownCredential)
-            }
+            Some(CredentialKind::Pat(_) | CredentialKind::User | CredentialKind::Certificate)
+            | None => Err(TokenError::UnknownCredential),
         }
     }
 
@@ -124,9 +125,8 @@ impl Credentials {
     pub(super) fn user(&self, user_id: &str) -> Result<&Credential, TokenError> {
         match self.by_id.get(user_id).map(|found| &found.kind) {
             Some(CredentialKind::User) => self.any(user_id),
-            Some(CredentialKind::Pat(_) | CredentialKind::App(_)) | None => {
-                Err(TokenError::UnknownCredential)
-            }
+            Some(CredentialKind::Pat(_) | CredentialKind::App(_) | CredentialKind::Certificate)
+            | None => Err(TokenError::UnknownCredential),
         }
     }
 

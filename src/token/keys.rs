@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ring::hmac;
 
-use super::bounds::{Bounds, Credentials};
+use super::bounds::{Bounds, CredentialKind, Credentials};
 use super::claims;
 use super::compact::Compact;
 use super::issuer::Issuer;
@@ -95,6 +95,8 @@ impl TokenKeys {
     pub fn owners(&self) -> impl Iterator<Item = (Owner<'_>, &Bounds)> {
         let ce = self.ce.iter().map(|bounds| (Owner::Ce, &**bounds));
         let credentials = self.credentials.live();
+        let credentials =
+            credentials.filter(|one| !matches!(one.kind, CredentialKind::Certificate));
         let credentials = credentials.map(|one| (Owner::Credential(&one.bounds.id), &*one.bounds));
         let issuers = self.issuers.iter();
         let issuers = issuers.map(|(name, issuer)| (Owner::Issuer(name), &*issuer.bounds));

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use p521::ecdsa::signature::hazmat::PrehashVerifier;
 use p521::ecdsa::signature::{Signer, Verifier};
 use p521::ecdsa::{Signature, SigningKey, VerifyingKey};
 use p521::pkcs8::{
@@ -32,6 +33,19 @@ impl P521Key {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+    }
+
+    /// A signature in DER (RFC 3279 2.2.3) over something that hashes to `hash`, which has at most 66 bytes.
+    pub fn verifies_hashed(&self, hash: &[u8], signature: &[u8]) -> bool {
+        // The number that is signed is the hash itself; the library takes short ones only with their zeros.
+        let mut number = [0; 66];
+        let start = number.len().saturating_sub(hash.len());
+        match number.get_mut(start..) {
+            Some(digits) if digits.len() == hash.len() => digits.copy_from_slice(hash),
+            _ => return false,
+        }
+        Signature::from_der(signature)
+            .is_ok_and(|signature| self.0.verify_prehash(&number, &signature).is_ok())
     }
 
     /// As a PEM block PUBLIC KEY. `None` does not happen to a key that is one.

@@ -166,6 +166,7 @@ impl Exchange<'_> {
             client: self.request.head.version,
             persistent,
             token_in_query: self.token_in_query,
+            for_one: self.for_one,
             trailers: self.trailers,
             date: self.place.core.date(),
         }

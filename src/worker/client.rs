@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use arrayvec::ArrayString;
 
+use crate::authn::Mechanism;
 use crate::http::host::CanonicalHost;
 use crate::policy::client_address::is_in;
 use crate::policy::{Connection, Scheme};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::socket::{Socket, is_revoked};
+use crate::telemetry::record::Record;
 use crate::tls::stream::{HandshakeError, TlsStream};
 
 use super::admission::AddressSlot;
 use super::core::Core;
 use super::preamble::{self, BadPreamble};
+use super::snapshot::Snapshot;
 
 /// What a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +110,39 @@ pub enum Waited {
     Ended,
 }
 
+impl NotOpened {
+    /// The stable word in the log, where that says anything: most failures anybody can cause with a few bytes.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            NotOpened::Handshake(HandshakeError::BadProof) => Some("certificate_proof"),
+            NotOpened::TooManyFromAddress
+            | NotOpened::Preamble(_)
+            | NotOpened::Handshake(
+                HandshakeError::UnknownName | HandshakeError::Tls | HandshakeError::Closed,
+            ) => None,
+        }
+    }
+}
+
+/// A line for a connection that will have no request to tell it by.
+fn log_failure(core: &Core, snapshot: &Snapshot, address: Option<IpAddr>, reason: &'static str) {
+    if core.has_log() {
+        core.log(&Record {
+            started: core.now().unix,
+            node: &snapshot.node,
+            core: core.index,
+            request_id: &core.request_id(),
+            client: &ClientAddress::from(address).text,
+            scheme: Scheme::Https.as_str(),
+            reason,
+            mechanism: Mechanism::None.as_str(),
+            ended_by: "edge",
+            phase: "handshake",
+            ..Record::default()
+        });
+    }
+}
+
 impl Client {
     /// Takes an accepted socket over; on a TLS listener this includes the handshake.
     pub async fn open(
@@ -137,8 +173,17 @@ impl Client {
                     .ok_or(NotOpened::Handshake(HandshakeError::UnknownName))?;
                 deadline.write_within(snapshot.timeouts.tls_handshake);
                 // In a box of its own: it is large, and over before the first request.
-                let handshake = Box::pin(TlsStream::accept(socket, names, core.buffers.clone()));
-                Stream::Tls(Box::new(handshake.await.map_err(NotOpened::Handshake)?))
+                let asks = |name: &CanonicalHost| snapshot.policy.asks_for_certificate(name);
+                let pool = core.buffers.clone();
+                let handshake = Box::pin(TlsStream::accept(socket, names, asks, pool));
+                let stream = handshake.await.map_err(|error| {
+                    let failed = NotOpened::Handshake(error);
+                    if let Some(reason) = failed.reason() {
+                        log_failure(core, &snapshot, address, reason);
+                    }
+                    failed
+                })?;
+                Stream::Tls(Box::new(stream))
             }
         };
         deadline.clear();
@@ -152,14 +197,16 @@ impl Client {
     }
 
     pub fn facts(&self) -> Connection<'_> {
-        let (scheme, server_name) = match &self.stream {
-            Stream::Plain(_) => (Scheme::Http, None),
-            Stream::Tls(stream) => (Scheme::Https, stream.server_name()),
-        };
-        Connection {
-            scheme,
-            server_name,
-            client: self.address.address,
+        let client = self.address.address;
+        match &self.stream {
+            Stream::Plain(_) => Connection::plain(client),
+            Stream::Tls(stream) => Connection {
+                scheme: Scheme::Https,
+                server_name: stream.server_name(),
+                client,
+                asked_for_certificate: stream.asked_for_certificate(),
+                certificate: stream.certificate(),
+            },
         }
     }
 

@@ -64,6 +64,9 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
         Err(NotOpened::Handshake(HandshakeError::UnknownName)) => {
             counters.handshakes_unknown_name += 1;
         }
+        Err(NotOpened::Handshake(HandshakeError::BadProof)) => {
+            counters.handshakes_bad_proof += 1;
+        }
         Err(NotOpened::Handshake(HandshakeError::Tls | HandshakeError::Closed)) => {
             counters.handshakes_failed += 1;
         }
@@ -236,6 +239,7 @@ async fn judge(
             && another_may_follow(core, snapshot, served)
             && (websocket.is_none() || rest.as_ref().is_none_or(Buffer::is_empty)),
         token_in_query: carries_token(request),
+        for_one: false,
         websocket,
         trailers: false,
     };
@@ -258,6 +262,7 @@ async fn obey(
 ) -> (Identity, Keeps, Option<Buffer>) {
     match decision {
         Decision::Forward(permit) => {
+            exchange.for_one = permit.identity().mechanism() == Mechanism::Mtls;
             exchange.trailers = exchange.place.snapshot.passes_trailers(permit.tunnel());
             let (identity, keeps, rest) = exchange.forward(permit, response, rest).await;
             if identity.mechanism() != Mechanism::None {

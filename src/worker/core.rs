@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayString;
 
+use crate::certificate::CertificateCache;
 use crate::clock::{HttpDate, Now, http_date};
 use crate::forward::identity;
 use crate::http::request::RequestHead;
@@ -127,9 +128,12 @@ impl Core {
         self.snapshot.borrow().clone()
     }
 
-    /// Takes a new snapshot. All remembered tokens die with the old one.
+    /// Takes a new snapshot. All that was verified dies with the old one.
     pub fn swap(&self, snapshot: Arc<Snapshot>) {
-        self.memory.borrow_mut().tokens = TokenCache::new(snapshot.token_cache_entries);
+        let mut memory = self.memory.borrow_mut();
+        memory.tokens = TokenCache::new(snapshot.token_cache_entries);
+        memory.certificates = CertificateCache::default();
+        drop(memory);
         self.redirect(snapshot);
     }
 

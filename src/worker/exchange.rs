@@ -28,6 +28,8 @@ pub(super) struct Exchange<'a> {
     pub persistent: bool,
     /// Whether a token came in the query: the answer must not be kept or tell its address (S5.12).
     pub token_in_query: bool,
+    /// Whether a browser proved by itself who it was: what it gets is for that one alone (S5.12).
+    pub for_one: bool,
     /// Where it asks for a WebSocket: what the upstream must answer (S4.3).
     pub websocket: Option<websocket::Accept>,
     /// Whether trailer fields pass: the tunnel's `trailers`, once the tunnel is known.

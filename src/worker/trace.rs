@@ -157,6 +157,7 @@ impl Trace {
             | Refusal::BodyTooSlow
             | Refusal::UnknownHost
             | Refusal::Misdirected
+            | Refusal::HandshakeOutdated
             | Refusal::SchemeMismatch
             | Refusal::EdgePath
             | Refusal::ReadOnly

@@ -15,6 +15,7 @@ const COMMANDS: &[&[&str]] = &[
     &["token", "inspect"],
     &["credential"],
     &["credential", "hash"],
+    &["credential", "fingerprint"],
     &["credential", "new-app"],
 ];
 

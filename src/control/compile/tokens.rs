@@ -13,16 +13,16 @@ pub(super) fn keys(
     settings: &Settings,
     tokens: &Tokens,
     key_sets: &KeySets,
+    boundaries: &mut Boundaries,
 ) -> Result<TokenKeys, rustls::Error> {
     let ce = tokens.ce.as_ref().map(|ce| Bounds {
         projects: boxed(&ce.projects),
         permissions: Some(boxed(&ce.permissions)),
         ..Bounds::default()
     });
-    let mut boundaries = Boundaries::default();
     let credentials = settings.credentials.iter().map(|credential| {
         Ok(token::Credential {
-            bounds: Arc::new(bounds(credential, &mut boundaries)?),
+            bounds: Arc::new(bounds(credential, boundaries)?),
             kind: kind(&credential.kind),
             live: !credential.revoked && !tokens.revocations.credentials.contains(&credential.id),
             changed_at: credential.updated_at,
@@ -32,7 +32,7 @@ pub(super) fn keys(
     let credentials = Credentials::new(credentials, tokens.revocations.tokens.clone());
     let issuers = settings.issuers.iter().map(|issuer| {
         let name = issuer.issuer.as_str().into();
-        Ok((name, foreign(issuer, key_sets, &mut boundaries)?))
+        Ok((name, foreign(issuer, key_sets, boundaries)?))
     });
     let issuers: Vec<_> = issuers.collect::<Result<_, rustls::Error>>()?;
     let keys = TokenKeys::new(tokens.hs256_secret.expose(), ce, &settings.engine.host);
@@ -77,9 +77,12 @@ fn foreign(
 }
 
 /// Compiled boundaries of one core: equal ones share one form.
-type Boundaries = HashMap<*const Json, Arc<Boundary>>;
+pub(super) type Boundaries = HashMap<*const Json, Arc<Boundary>>;
 
-fn bounds(credential: &Credential, known: &mut Boundaries) -> Result<Bounds, rustls::Error> {
+pub(super) fn bounds(
+    credential: &Credential,
+    known: &mut Boundaries,
+) -> Result<Bounds, rustls::Error> {
     let boundary = match &credential.boundary {
         Some(written) => Some(compiled(written, known)?),
         None => None,
@@ -111,6 +114,9 @@ fn kind(kind: &CredentialKind) -> token::CredentialKind {
             token::CredentialKind::App(P521Key::clone(public_key))
         }
         CredentialKind::User => token::CredentialKind::User,
+        CredentialKind::Certificate { .. } | CredentialKind::CertificateName { .. } => {
+            token::CredentialKind::Certificate
+        }
     }
 }
 

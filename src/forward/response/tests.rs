@@ -14,6 +14,7 @@ const TERMS: Terms<'_> = Terms {
     client: Version::Http11,
     persistent: true,
     token_in_query: false,
+    for_one: false,
     trailers: false,
     date: HttpDate::new_const(),
 };

@@ -5,14 +5,17 @@ use crate::boundary::TunnelProperties;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::http::request::{Request, RequestHead};
-use crate::policy::Connection;
 use crate::policy::client_address::Trust;
 use crate::policy::explain::{Asked, Rules, explain};
+use crate::policy::{Connection, Mechanisms};
 use crate::route::Routes;
 use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
 use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+mod certificate;
 mod credential;
 mod failures;
 mod keys;
@@ -22,6 +25,22 @@ mod routing;
 mod table;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const PUBLIC: Mechanisms = Mechanisms {
+    token: false,
+    certificate: false,
+};
+const TOKEN: Mechanisms = Mechanisms {
+    token: true,
+    certificate: false,
+};
+const CERTIFICATE: Mechanisms = Mechanisms {
+    token: false,
+    certificate: true,
+};
+const BOTH: Mechanisms = Mechanisms {
+    token: true,
+    certificate: true,
+};
 const NOW: u64 = 1_700_000_000;
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 64 * 1024,
@@ -40,11 +59,14 @@ fn now() -> Now {
 /// `Authorization` field is the application's; `open` is public; and a wildcard that lies over all of them.
 fn policy() -> Policy {
     let rows = [
-        ("app.t.example.com", "p1", Guard::Token),
-        ("open.t.example.com", "p1", Guard::Public),
-        ("other.t.example.com", "p2", Guard::Token),
-        ("*.t.example.com", "p1", Guard::Token),
-        ("own.t.example.com", "p1", Guard::Token),
+        ("app.t.example.com", "p1", TOKEN),
+        ("open.t.example.com", "p1", PUBLIC),
+        ("other.t.example.com", "p2", TOKEN),
+        ("*.t.example.com", "p1", TOKEN),
+        ("own.t.example.com", "p1", TOKEN),
+        ("cert.t.example.com", "p1", CERTIFICATE),
+        ("both.t.example.com", "p1", BOTH),
+        ("ownboth.t.example.com", "p1", BOTH),
     ];
     let mut routes = Routes::default();
     for (index, (hostname, ..)) in rows.iter().enumerate() {
@@ -52,14 +74,15 @@ fn policy() -> Policy {
     }
     Policy {
         base_host: CanonicalHost::parse(b"example.com").unwrap(),
+        public_port: 443,
         routes: routes.into(),
         tunnels: rows
             .iter()
-            .map(|(hostname, project, guard)| Tunnel {
+            .map(|(hostname, project, mechanisms)| Tunnel {
                 hostname: hostname.to_string(),
                 project: project.to_string(),
                 workspace: String::new(),
-                guard: *guard,
+                mechanisms: *mechanisms,
                 authorization: if hostname.starts_with("own") {
                     Authorization::App
                 } else {
@@ -68,11 +91,13 @@ fn policy() -> Policy {
                 semicolon_allowed: false,
                 trailers: false,
                 names_sender: hostname.starts_with("app"),
+                allowed_origins: vec!["https://admin.example.com".into()],
                 properties: TunnelProperties::default(),
             })
             .collect::<Vec<_>>()
             .into(),
         shows_assertion_keys: true,
+        certificates: Arc::default(),
         keys: Some(TokenKeys::new(
             SECRET,
             Some(Bounds::connect_within(&["p1"])),
@@ -107,6 +132,7 @@ fn judge_with(
         scheme: connection.scheme,
         server_name: connection.server_name,
         peer: IpAddr::from([192, 0, 2, 1]),
+        certificate: connection.certificate,
     };
     let rules = Rules {
         policy,
@@ -136,11 +162,7 @@ fn judge_with(
 }
 
 fn plain() -> Connection<'static> {
-    Connection {
-        scheme: Scheme::Http,
-        server_name: None,
-        client: None,
-    }
+    Connection::plain(None)
 }
 
 fn memory() -> Memory {

@@ -1,10 +1,37 @@
 //! The words of explanations.
 
-use crate::authn::Unauthenticated;
+use crate::authn::{Authorization, Unauthenticated};
 use crate::boundary::LeafAnswer;
 use crate::clock::Now;
 use crate::policy::Tunnel;
 use crate::token::inspect;
+
+/// What a tunnel asks for.
+pub(super) fn guard(tunnel: &Tunnel) -> String {
+    let token = match tunnel.authorization {
+        Authorization::Edge => "token_auth = true: Authorization, or rstream.token in the query",
+        Authorization::App => {
+            "token_auth = true, authorization = \"app\": Rstream-Authorization, or rstream.token in the query"
+        }
+    };
+    let certificate = "mtls_auth = true: a client certificate, alone";
+    match (tunnel.mechanisms.certificate, tunnel.mechanisms.token) {
+        (false, false) => "public = true: everybody may enter".to_owned(),
+        (false, true) => token.to_owned(),
+        (true, false) => certificate.to_owned(),
+        (true, true) => format!("{certificate}; or {token}"),
+    }
+}
+
+/// The beginning of a hash.
+pub(super) fn fingerprint(hash: &[u8; 32]) -> String {
+    let start: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    start + "..."
+}
 
 pub(super) fn leaf_text(answer: LeafAnswer, tunnel: &Tunnel, path: &str) -> String {
     match answer {
@@ -31,6 +58,11 @@ pub(super) fn no_proof(why: Unauthenticated) -> &'static str {
         Unauthenticated::BearerMalformed => "a field that holds no bearer token",
         Unauthenticated::QueryTokenMalformed => "rstream.token without a value that can be decoded",
         Unauthenticated::Token(_) => "a token",
+        Unauthenticated::NoCertificate => {
+            "no client certificate, and the tunnel takes nothing else"
+        }
+        Unauthenticated::AmbiguousProofs => "another proof beside the client certificate",
+        Unauthenticated::Certificate(_) => "a client certificate",
     }
 }
 

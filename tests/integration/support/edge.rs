@@ -425,6 +425,7 @@ impl Edge {
             scheme: Scheme::Http,
             server_name: None,
             peer: Ipv4Addr::LOCALHOST.into(),
+            certificate: None,
         };
         let rules = Rules {
             policy: &control::policy(settings).unwrap(),

@@ -110,7 +110,7 @@ fn what_is_good_costs_nothing_and_neither_does_what_is_no_token() {
 fn a_public_tunnel_spends_nothing() {
     let mut bench = Bench::new();
     for tunnel in Arc::get_mut(&mut bench.policy.tunnels).unwrap() {
-        tunnel.guard = Guard::Public;
+        tunnel.mechanisms = PUBLIC;
     }
     for _ in 0..100 {
         assert_eq!(

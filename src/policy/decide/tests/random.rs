@@ -100,7 +100,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
             hostname: hostname.to_owned(),
             project: project.to_owned(),
             workspace: "w1".to_owned(),
-            guard: Guard::Token,
+            mechanisms: TOKEN,
+            allowed_origins: Vec::new(),
             authorization,
             semicolon_allowed: hostname.contains("semi"),
             trailers: false,
@@ -340,10 +341,14 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
     } else {
         Some(peer)
     };
+    let asked = incoming.server_name.as_ref();
+    let asked = asked.is_some_and(|name| POLICY.asks_for_certificate(name));
     let connection = Connection {
         scheme: incoming.scheme,
         server_name: incoming.server_name.as_ref(),
         client,
+        asked_for_certificate: asked && incoming.scheme == Scheme::Https,
+        certificate: None,
     };
     let facts = Facts {
         connection,
@@ -367,6 +372,7 @@ fn explained(incoming: &Incoming) -> Outcome {
         scheme: incoming.scheme,
         server_name: incoming.server_name.as_ref(),
         peer: incoming.peer,
+        certificate: None,
     };
     let rules = Rules {
         policy: &POLICY,

@@ -7,7 +7,7 @@ fn over_tls(server_name: Option<&str>, host: &str, path: &str) -> String {
     let connection = Connection {
         scheme: Scheme::Https,
         server_name: name.as_ref(),
-        client: None,
+        ..plain()
     };
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\r\n",

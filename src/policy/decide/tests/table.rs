@@ -8,7 +8,7 @@ use super::*;
 
 /// What a lane holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lane {
+pub(super) enum Lane {
     Absent,
     /// `Authorization` only: another scheme.
     Basic,
@@ -27,7 +27,7 @@ enum Lane {
     ListOnly,
 }
 
-const LANES: [Lane; 11] = [
+pub(super) const LANES: [Lane; 11] = [
     Lane::Absent,
     Lane::Basic,
     Lane::Malformed,
@@ -61,7 +61,7 @@ impl Lane {
         }
     }
 
-    fn authorization(self) -> String {
+    pub(super) fn authorization(self) -> String {
         self.field("Authorization")
     }
 
@@ -84,7 +84,7 @@ impl Lane {
         }
     }
 
-    fn query(self) -> String {
+    pub(super) fn query(self) -> String {
         match self {
             Lane::Absent | Lane::Basic => String::new(),
             Lane::Malformed => "?rstream.token".to_owned(),
@@ -103,7 +103,7 @@ impl Lane {
     }
 }
 
-const PATHS: [&str; 3] = ["/api/x", "/private", "/api/%2e%2e/private"];
+pub(super) const PATHS: [&str; 3] = ["/api/x", "/private", "/api/%2e%2e/private"];
 
 fn live(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
     let head = format!(
@@ -148,7 +148,7 @@ fn naive_own(authorization: Lane, path: &str, bearer: Lane, query: Lane) -> Stri
 }
 
 /// The rules read once more, as plainly as they can be written.
-fn naive(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
+pub(super) fn naive(host: &str, path: &str, bearer: Lane, query: Lane) -> String {
     if host == "open" {
         // Whatever could be a credential of ours stays here; a token of a stranger goes through.
         let kept = matches!(
@@ -247,7 +247,11 @@ fn name(lane: Lane) -> String {
 }
 
 /// The rows of one guard; states that make no difference are one.
-fn write_rows(table: &mut String, guard: &str, live: &dyn Fn(&str, Lane, Lane) -> String) {
+pub(super) fn write_rows(
+    table: &mut String,
+    guard: &str,
+    live: &dyn Fn(&str, Lane, Lane) -> String,
+) {
     for bearer in LANES {
         let mut rows: Vec<(String, &str, String)> = Vec::new();
         for query in LANES.into_iter().filter(|lane| *lane != Lane::Basic) {
@@ -288,7 +292,8 @@ fn the_table_on_file_is_the_table_in_force() {
         "# Who gets through: one row for each state of guard, path, bearer and query parameter, with its verdict.\n\
          # Written by a test of the policy room. `any`: the verdict is the same for every state of that column.\n\
          # app: Authorization is the application's; `bearer` is Rstream-Authorization, and what stands behind app+ is the\n\
-         # state of Authorization.\n\
+         # state of Authorization. cert: a tunnel that takes client certificates alone; both: certificates and tokens; what\n\
+         # stands behind the + is the state of the certificate.\n\
          # guard       bearer     query      path                 verdict\n",
     );
     for (guard, host) in [("token", "app"), ("token,p2", "other"), ("public", "open")] {
@@ -324,6 +329,7 @@ fn the_table_on_file_is_the_table_in_force() {
             write_rows(&mut table, &guard, &verdict);
         }
     }
+    certificate::write_table(&mut table);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/decision_table.txt");
     if std::env::var_os("ADIT_WRITE_TABLE").is_some() {
         std::fs::write(file, &table).unwrap();

@@ -1,0 +1,211 @@
+//! Who may enter a tunnel: its mechanisms, and what they rest on.
+
+use super::Context;
+use crate::authn::Authorization;
+use crate::config::field::{At, Field};
+use crate::config::hostname;
+use crate::config::problem::Spot;
+use crate::config::reader::Reader;
+use crate::config::settings::Certificate;
+use crate::config::unbuilt::Harmless;
+use crate::config::written::quoted;
+
+/// The mechanisms of a tunnel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entrance {
+    pub(super) token_auth: bool,
+    pub(super) mtls_auth: bool,
+    pub(super) public: bool,
+}
+
+/// The mechanisms; some must be on, or it must be said that none is meant.
+pub(super) fn entrance(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    project: Option<&At<String>>,
+) -> Option<Entrance> {
+    let keys = ["token_auth", "mtls_auth", "public"];
+    let values = keys.map(|key| table.boolean(key).or(false));
+    let [token_spot, mtls_spot, public_spot] = keys.map(|key| table.spot_of(key));
+    let off = Harmless::False;
+    let sessions = table.unbuilt("rstream_auth", "sign-in of browsers is", off);
+    table.unbuilt("challenge_mode", "challenge mode is", off);
+    let [token_auth, mtls_auth, public] = values;
+    let (token_auth, mtls_auth, public) = (token_auth?, mtls_auth?, public?);
+    let findings = table.findings;
+    if token_auth {
+        tokens_can_pass(table, context, project, &token_spot)?;
+    }
+    if mtls_auth {
+        certificates_can_pass(table, context, project, &mtls_spot)?;
+    }
+    if public && (token_auth || mtls_auth) {
+        let guard = if token_auth {
+            "token_auth"
+        } else {
+            "mtls_auth"
+        };
+        let proof = if token_auth {
+            "a token"
+        } else {
+            "a certificate"
+        };
+        let message = format!(
+            "contradicts {guard} = true: remove public to ask for {proof}, or {guard} to let everybody in"
+        );
+        findings.error(&public_spot, message);
+        return None;
+    }
+    if !token_auth && !public && !sessions && !mtls_auth {
+        findings.error(
+            &table.spot,
+            "no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant",
+        );
+        return None;
+    }
+    if public {
+        findings.warn(&public_spot, "everybody may enter this tunnel");
+    }
+    Some(Entrance {
+        token_auth,
+        mtls_auth,
+        public,
+    })
+}
+
+/// Whether there is any certificate that this tunnel would accept, and a handshake that asks for it. `None`: there
+/// cannot be, which is reported.
+fn certificates_can_pass(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    project: Option<&At<String>>,
+    spot: &Spot,
+) -> Option<()> {
+    if context.serves_plain {
+        let message = "a client shows its certificate in a TLS handshake, and [http] with mode = \"serve\" lets requests in without one: remove one of them";
+        table.findings.error(spot, message);
+        return None;
+    }
+    let certified = context.certified?;
+    if certified.is_empty() {
+        let message = "no certificate is accepted: add a [[credential]] with kind = \"mtls\"";
+        table.findings.error(spot, message);
+        return None;
+    }
+    if let Some(project) = project
+        && !certified.contains(project.value.as_str())
+    {
+        let message = format!(
+            "no certificate can pass: no [[credential]] with kind = \"mtls\" has this tunnel's project {}",
+            quoted(&project.value)
+        );
+        table.findings.warn(spot, message);
+    }
+    Some(())
+}
+
+/// Origins whose pages may cause what a browser proves by itself, as browsers write them (RFC 6454 6.2).
+pub(super) fn allowed_origins(table: &Reader<'_>) -> Option<Vec<String>> {
+    let expected = "an origin as browsers write it, such as \"https://admin.example.com\": scheme, host in lower case, and the port where it is not that of the scheme";
+    let list = table.list("allowed_origins", expected, |node| {
+        let text = node.text()?;
+        let url = url::Url::parse(text).ok()?;
+        let is_web = matches!(url.scheme(), "https" | "http");
+        (is_web && url.origin().ascii_serialization() == text).then(|| text.to_owned())
+    });
+    let list = list.or(Vec::new())?;
+    Some(list.into_iter().map(|at| at.value).collect())
+}
+
+/// Whose the `Authorization` field is, on a tunnel with these mechanisms.
+pub(super) fn authorization(
+    table: &Reader<'_>,
+    entrance: Option<Entrance>,
+) -> Option<Authorization> {
+    let words = [("edge", Authorization::Edge), ("app", Authorization::App)];
+    let field = table.word("authorization", &words);
+    if let (Field::Good(at), Some(entrance)) = (&field, entrance)
+        && at.value == Authorization::App
+        && !entrance.token_auth
+    {
+        let message = "says where tokens of the edge come from, and this tunnel asks for none";
+        table.findings.warn(&at.spot, message);
+    }
+    field.or(Authorization::Edge)
+}
+
+/// Whether the upstream is told who sends, on a tunnel with these mechanisms.
+pub(super) fn identity_headers(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    entrance: Option<Entrance>,
+) -> Option<bool> {
+    let field = table.boolean("identity_headers");
+    let findings = table.findings;
+    if let Field::Good(at) = &field
+        && at.value
+    {
+        if entrance.is_some_and(|entrance| entrance.public) {
+            let message =
+                "there is nobody to name where public = true asks for no proof: remove one of them";
+            findings.error(&at.spot, message);
+            return None;
+        }
+        let names = |certificate: &Certificate, host: &str| {
+            let mut names = certificate.names.iter();
+            names.any(|covering| hostname::certificate_covers(covering, host))
+        };
+        if let (Some(certificates), Some(host)) = (context.certificates, context.base_host)
+            && !certificates
+                .iter()
+                .any(|certificate| names(certificate, host))
+        {
+            let message = format!(
+                "no certificate covers the base host {host}, so upstreams cannot fetch the keys that verify what they are told"
+            );
+            findings.warn(&at.spot, message);
+        }
+    }
+    field.or(false)
+}
+
+/// Whether there is any token that this tunnel would accept. `None`: there cannot be, which is reported.
+fn tokens_can_pass(
+    table: &Reader<'_>,
+    context: &Context<'_>,
+    project: Option<&At<String>>,
+    spot: &Spot,
+) -> Option<()> {
+    match context.tokens {
+        Field::Good(_) => {}
+        Field::Bad => return Some(()),
+        Field::Absent(_) => {
+            table.findings.error(
+                spot,
+                "needs the secret that tokens are signed with: add [tokens] with hs256_secret_file, and a [[credential]] or [tokens.ce]",
+            );
+            return None;
+        }
+    }
+    let Some(reached) = context.reached else {
+        return Some(());
+    };
+    // Nobody's list of projects may be empty.
+    if reached.is_empty() {
+        table.findings.error(
+            spot,
+            "no token is accepted: add a [[credential]] that tokens belong to, an [[issuer]], or [tokens.ce] for tokens without a stored credential",
+        );
+        return None;
+    }
+    if let Some(project) = project
+        && !reached.contains(project.value.as_str())
+    {
+        let message = format!(
+            "no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project {}",
+            quoted(&project.value)
+        );
+        table.findings.warn(spot, message);
+    }
+    Some(())
+}
