@@ -4,6 +4,10 @@
 # Each proxy has one data thread on core 0; wrk and the upstream share core 1. First it proves that each one guards.
 #
 #   scripts/bench.sh [--quick] [--rounds 5] [--seconds 3] [--adit FILE] [--before FILE] [--origin FILE] [--idle COUNT]
+#   scripts/bench.sh --handshakes [--no-client-certificate] [--client FILE] [as above, without --idle]
+#
+# With --handshakes CPU per new TLS connection instead, of adit and HAProxy: a full handshake, one request, the end; what the
+# lines are says benches/proxy/handshakes.sh. --no-client-certificate leaves out those with one.
 #
 # CPU per request (run time of all the proxy's threads over wrk's count) is the number to quote: it hardly moves with the
 # load of the machine. Requests per second do. Installing nginx on Debian starts its service; stop it if you do not want it.
@@ -11,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 
-rounds=5 seconds=3 adit='' before='' origin='' idle=0
+rounds=5 seconds=3 adit='' before='' origin='' idle=0 handshakes='' client='' client_certificate=yes
 while [ $# -gt 0 ]; do
     case $1 in
         --quick) rounds=1 seconds=1 ;;
@@ -21,6 +25,9 @@ while [ $# -gt 0 ]; do
         --before) before=$2 && shift ;; # an older one, measured in the same run
         --idle) idle=$2 && shift ;;     # once more with so many connections open that were used once and do nothing
         --origin) origin=$2 && shift ;; # likewise
+        --handshakes) handshakes=yes ;;
+        --client) client=$2 && shift ;; # the load of --handshakes, likewise
+        --no-client-certificate) client_certificate='' ;;
         *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
     esac
     shift
@@ -30,18 +37,24 @@ PATH=$PATH:/usr/sbin
 need curl curl
 need openssl openssl
 need taskset util-linux
-need wrk wrk
 need haproxy haproxy
-need nginx nginx-light
+if [ -z "$handshakes" ]; then
+    need wrk wrk
+    need nginx nginx-light
+elif [ "$idle" != 0 ]; then
+    echo "--idle is of the bench without --handshakes" >&2
+    exit 2
+fi
 if [ "$(nproc)" -lt 2 ]; then
     echo "needs two cores: one for the proxy, one for the load" >&2
     exit 1
 fi
-if [ -z "$adit" ] || [ -z "$origin" ]; then
-    cargo build --release --quiet --bin adit --example origin
+if [ -z "$adit" ] || [ -z "$origin" ] || { [ -n "$handshakes" ] && [ -z "$client" ]; }; then
+    cargo build --release --quiet --bin adit --example origin ${handshakes:+--example handshakes}
     built=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/release
     adit=${adit:-$built/adit}
     origin=${origin:-$built/examples/origin}
+    client=${client:-$built/examples/handshakes}
 fi
 
 folder=$(mktemp -d)
@@ -69,15 +82,16 @@ free_ports() { # how many; held together, so that they differ
 
 render() { # template, contestant: fills in the template's @NAMES@
     sed -e "s|@FOLDER@|$folder|g; s|@PORT@|${port[$2]}|g; s|@ORIGIN@|${port[origin]}|g; s|@SECRET@|$secret|g" \
-        -e "s|@DRIVER@|${driver[$2]:-}|g; s|@NAME@|$2|g" "benches/proxy/$1"
+        -e "s|@DRIVER@|${driver[$2]:-}|g; s|@NAME@|$2|g; s#@BOUNDARY@#{\"tunnels\":$boundary}#g" "benches/proxy/$1"
 }
 
 start() { # name, core, command...
-    local name=$1 core=$2 tries=0
+    local name=$1 core=$2 tries=0 scheme=$scheme
+    [ "$name" != origin ] || scheme=http
     shift 2
     taskset -c "$core" "$@" </dev/null >"$folder/$name.out" 2>"$folder/$name.err" &
     pid[$name]=$!
-    until curl -s -o "$folder/answer" --max-time 1 "http://127.0.0.1:${port[$name]}/"; do
+    until curl -sk -o "$folder/answer" --max-time 1 "$scheme://127.0.0.1:${port[$name]}/"; do
         kill -0 "${pid[$name]}" 2>/dev/null || die "$name ended at its start"
         [ $((tries += 1)) -lt 100 ] || die "$name does not answer"
         sleep 0.05
@@ -99,12 +113,24 @@ expect() { # contestant, status, what it is, path, token or ""
     if [ -n "$5" ]; then
         bearer=(-H "Authorization: Bearer $5")
     fi
-    status=$(curl -s -o "$folder/answer" -w '%{http_code} %{size_download}' --max-time 5 -H 'Host: bench.example.test' \
-        "${bearer[@]}" "http://127.0.0.1:${port[$1]}$4" || true)
+    status=$(curl -s -o "$folder/answer" -w '%{http_code} %{size_download}' --max-time 5 "${trust[@]}" \
+        -H 'Host: bench.example.test' --resolve "bench.example.test:${port[$1]}:127.0.0.1" "${bearer[@]}" \
+        "$scheme://bench.example.test:${port[$1]}$4" || true)
     case "$2 $status" in
         "200 200 128" | "401 401 "* | "403 403 "*) proofs=$((proofs + 1)) ;;
         *) die "$1 answers $status (status, bytes) to $3, not $2" ;;
     esac
+}
+
+prepare() { # configurations
+    local name
+    for name in "${ours[@]}"; do
+        render adit.toml "$name" >"$folder/$name.toml"
+    done
+    for name in haproxy haproxy-plain; do
+        render haproxy.cfg "$name" >"$folder/$name.cfg"
+    done
+    render nginx.conf nginx >"$folder/nginx.conf"
 }
 
 prove() {
@@ -147,6 +173,16 @@ hold() { # contestant: keeps its idle connections open; returns when all of them
     done
 }
 
+against() { # versions
+    haproxy -v | head -n 1
+    if [ -n "$handshakes" ]; then
+        haproxy -vv | sed -n 's/^Running on OpenSSL version : //p'
+    else
+        nginx -v 2>&1
+        wrk -v 2>&1 | head -n 1 | cut -d' ' -f1,2
+    fi
+}
+
 cpu_ns() { # pid: run time of all threads of the process and its children
     local one
     for one in "$1" $(pgrep -P "$1" || true); do
@@ -160,10 +196,10 @@ load() { # contestant, seconds: requests, duration in us, p50 us, p99 us, errors
     sed -n 's/^BENCH //p' "$folder/wrk.err"
 }
 
-measure() { # round, contestant
+measure() { # round, contestant, "load" or another that answers as it does, what else that needs to know
     local before after requests duration p50 p99 errors
     before=$(cpu_ns "${pid[$2]}")
-    read -r requests duration p50 p99 errors <<<"$(load "$2" "$seconds")"
+    read -r requests duration p50 p99 errors <<<"$("$3" "$2" "$seconds" "${4:-}")"
     after=$(cpu_ns "${pid[$2]}")
     [ "$errors" = 0 ] || die "$2: $errors of $requests requests failed in round $1"
     awk -v cpu=$((after - before)) -v n="$requests" -v us="$duration" -v head="$1 $2" -v tail="$p50 $p99" \
@@ -187,9 +223,16 @@ if [ "$idle" != 0 ]; then
 fi
 contestants=("${ours[@]}" haproxy haproxy-plain nginx)
 guards=("${ours[@]}" haproxy)
+scheme=http trust=()
+if [ -n "$handshakes" ]; then
+    guards+=(haproxy-lean)
+    contestants=("${guards[@]}")
+    scheme=https trust=(--cacert "$folder/server.crt")
+    source benches/proxy/handshakes.sh
+fi
 boundary='{"projects":["proj-1"],"scopes":{"tunnels":{"connect":{"params":{"path":{"regex":"^/api/"}}}}}}'
 
-names=(origin "${contestants[@]}")
+names=(origin "${contestants[@]}" haproxy-certificate haproxy-lean-certificate)
 read -ra ports <<<"$(free_ports ${#names[@]})"
 for i in "${!names[@]}"; do
     port[${names[i]}]=${ports[i]}
@@ -205,25 +248,34 @@ token=$(head -n 1 "$folder/tokens")
 
 for name in "${ours[@]}"; do
     mkdir "$folder/state-$name"
-    render adit.toml "$name" >"$folder/$name.toml"
 done
-for name in haproxy haproxy-plain; do
-    render haproxy.cfg "$name" >"$folder/$name.cfg"
-done
-render nginx.conf nginx >"$folder/nginx.conf"
+if [ -n "$handshakes" ]; then
+    prepare_tls
+else
+    prepare
+fi
 
 start origin 1 "$origin" "127.0.0.1:${port[origin]}"
 for name in "${ours[@]}"; do
     start "$name" 0 "${binary[$name]}" run --config "$folder/$name.toml"
 done
 start haproxy 0 haproxy -db -f "$folder/haproxy.cfg"
-start haproxy-plain 0 env BENCH_PLAIN=1 haproxy -db -f "$folder/haproxy-plain.cfg"
-start nginx 0 nginx -p "$folder" -c "$folder/nginx.conf"
+if [ -n "$handshakes" ]; then
+    start haproxy-lean 0 env BENCH_LEAN=1 haproxy -db -f "$folder/haproxy-lean.cfg"
+else
+    start haproxy-plain 0 env BENCH_PLAIN=1 haproxy -db -f "$folder/haproxy-plain.cfg"
+    start nginx 0 nginx -p "$folder" -c "$folder/nginx.conf"
+fi
 
 echo "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
 echo "commit:  $(git describe --always --dirty 2>/dev/null || echo unknown)"
-echo "against: $(haproxy -v | head -n 1), $(nginx -v 2>&1), $(wrk -v 2>&1 | head -n 1 | cut -d' ' -f1,2)"
+echo "against: $(against | paste -sd,)"
 prove
+if [ -n "$handshakes" ]; then
+    [ -z "$client_certificate" ] || prove_certificates
+    bench_handshakes
+    exit
+fi
 if [ "$idle" != 0 ]; then
     hold idle
     hold idle-epoll
@@ -233,7 +285,7 @@ for name in "${contestants[@]}"; do
 done
 for round in $(seq "$rounds"); do
     for i in $(seq 0 $((${#contestants[@]} - 1))); do # another one goes first in each round
-        measure "$round" "${contestants[(i + round) % ${#contestants[@]}]}"
+        measure "$round" "${contestants[(i + round) % ${#contestants[@]}]}" load
     done
 done >"$folder/measured"
 echo

@@ -1,5 +1,6 @@
 # In: lines of `round contestant cpu_us requests_per_second p50_us p99_us core_percent`.
 # Out: medians with their spread (min..max), and the median over the rounds of the ratio to BASE in the same round.
+# UNIT: what was counted, a request if nothing else. TARGET: at most so much of the CPU of BASE, if there is one.
 
 {
     if (!($2 in seen)) { seen[$2] = 1; order[++contestants] = $2 }
@@ -8,7 +9,8 @@
 }
 
 END {
-    printf "%-14s  %-22s  %-26s  %-16s  %-18s  %6s  %8s  %8s\n", "", "CPU us/request", "requests/s", "p50 us", "p99 us",
+    if (!UNIT) UNIT = "request"
+    printf "%-14s  %-22s  %-26s  %-16s  %-18s  %6s  %8s  %8s\n", "", "CPU us/" UNIT, UNIT "s/s", "p50 us", "p99 us",
         "core", "CPU", "req/s"
     for (i = 1; i <= contestants; i++) {
         name = order[i]
@@ -17,6 +19,13 @@ END {
             ratio(name, 4)
     }
     printf "\nMedians of %d rounds (min..max). The last two columns are ratios to %s, round by round.\n", rounds, BASE
+    if (!TARGET) exit
+    printf "Target: at most %.2f of the CPU of %s.", TARGET, BASE
+    for (i = 1; i <= contestants; i++) {
+        name = order[i]
+        if (index(name, BASE) != 1) printf " %s %s.", name, ratio(name, 3) <= TARGET ? "meets it" : "misses it"
+    }
+    printf "\n"
 }
 
 function sort(n,    i, j, held) {
