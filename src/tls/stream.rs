@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use rustls::server::Acceptor;
-use rustls::{PeerMisbehaved, ServerConnection};
+use rustls::{PeerMisbehaved, ProtocolVersion, ServerConnection};
 
 use super::names::ServerNames;
 use crate::certificate::PeerCertificate;
@@ -104,7 +104,10 @@ impl TlsStream {
                 Err(_) => return Err(HandshakeError::Closed),
             }
         }
-        stream.flush().await.map_err(|_| HandshakeError::Closed)?;
+        // TLS 1.3 leaves a ticket, which no client waits for: it goes out with the first answer, in one piece.
+        if stream.session.borrow().protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            stream.flush().await.map_err(|_| HandshakeError::Closed)?;
+        }
         if stream.asked {
             let chain = stream.session.get_mut().peer_certificates();
             stream.certificate = chain.and_then(PeerCertificate::read).map(Box::new);
