@@ -30,8 +30,8 @@ use rustls::{HandshakeKind, Stream};
 use pin::Pin;
 use tally::{Done, Tally};
 
-/// A proxy that answers nothing for this long has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A proxy that answers nothing for this long has failed. A shared machine may well stand still for some seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// A thread gives up after so many errors: a proxy that refuses everybody would otherwise be asked for ever.
 const ERRORS_MAX: u64 = 100;
 
