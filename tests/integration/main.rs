@@ -10,6 +10,7 @@ mod support;
 
 mod bodies;
 mod bypasses;
+mod certificates;
 mod client_address;
 mod cores;
 mod credentials;

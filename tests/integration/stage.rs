@@ -33,7 +33,7 @@ impl Stage {
     }
 
     /// What the upstream got so far: connections and bytes.
-    fn weight(&self) -> (usize, usize) {
+    pub fn weight(&self) -> (usize, usize) {
         let connections = self.upstream.connections();
         let bytes = (0..connections).map(|index| self.upstream.bytes(index).len());
         (connections, bytes.sum())
@@ -71,6 +71,18 @@ impl Stage {
         let explained = self.edge.explained(request.as_bytes());
         assert_eq!(explained, (200, "forwarded"), "{target} {lines}");
         self.upstream.next_request()
+    }
+
+    /// Status and reason of a request on this connection. The upstream got it if it was let through, and else not a byte.
+    pub fn judges(&self, client: &mut Client, request: &str) -> (u16, String) {
+        let before = self.weight();
+        let status = client.ask(request).status;
+        if status == 200 {
+            self.upstream.next_request();
+        } else {
+            assert_eq!(self.weight(), before, "{request}");
+        }
+        (status, self.edge.reason())
     }
 
     /// A token with this boundary.

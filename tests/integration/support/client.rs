@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
     SupportedProtocolVersion,
@@ -13,6 +14,7 @@ use rustls::{
 
 use socket2::{Domain, Socket, Type};
 
+use super::client_certificate::ClientCertificate;
 use super::wire::{Broken, Delimited, Ending, Wire, announced};
 use super::{PATIENCE, head};
 
@@ -52,6 +54,8 @@ pub struct TlsOptions {
     pub verify: String,
     pub versions: Vec<&'static SupportedProtocolVersion>,
     pub alpn: Vec<Vec<u8>>,
+    /// Shown where one is asked for; whether the key is that of the certificate is not looked at.
+    pub client_certificate: Option<CertifiedKey>,
 }
 
 impl TlsOptions {
@@ -61,6 +65,23 @@ impl TlsOptions {
             verify: server_name.to_owned(),
             versions: rustls::ALL_VERSIONS.to_vec(),
             alpn: vec![b"http/1.1".to_vec()],
+            client_certificate: None,
+        }
+    }
+
+    /// The same, speaking this version alone.
+    pub fn version(self, version: &'static SupportedProtocolVersion) -> Self {
+        TlsOptions {
+            versions: vec![version],
+            ..self
+        }
+    }
+
+    /// The same with a client certificate.
+    pub fn showing(self, certificate: &ClientCertificate) -> Self {
+        TlsOptions {
+            client_certificate: Some(certificate.certified_key()),
+            ..self
         }
     }
 
@@ -74,11 +95,16 @@ impl TlsOptions {
     /// A configuration; keep it to resume sessions.
     pub fn config(&self, roots: RootCertStore) -> Arc<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut config = match &self.client_certificate {
+            Some(own) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.clone())))
+            }
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = self.alpn.clone();
         config.enable_sni = self.server_name.is_some();
         Arc::new(config)

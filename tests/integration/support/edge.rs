@@ -47,6 +47,11 @@ impl Tunnel {
         Tunnel::to(hostname, &upstream.url()).line("token_auth = true")
     }
 
+    /// Nobody enters without a certificate.
+    pub fn certified(hostname: &str, upstream: &Upstream) -> Self {
+        Tunnel::to(hostname, &upstream.url()).line("mtls_auth = true")
+    }
+
     /// Neither public nor guarded yet.
     pub fn to(hostname: &str, url: &str) -> Self {
         Tunnel(format!(

@@ -10,9 +10,11 @@
 
 pub mod certificate;
 pub mod client;
+pub mod client_certificate;
 pub mod edge;
 pub mod head;
 pub mod log;
+pub mod tool;
 pub mod upstream;
 pub mod wire;
 
@@ -20,6 +22,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 pub use client::{Client, Response, TlsOptions};
+pub use client_certificate::{ClientAuthority, ClientCertificate};
 pub use edge::{Edge, Setup, Tunnel, sign};
 pub use upstream::{Peer, Place, Upstream, ok};
 pub use wire::Ending;

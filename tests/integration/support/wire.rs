@@ -6,7 +6,7 @@ use std::ops::DerefMut;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls::{ConnectionCommon, SideData, StreamOwned};
+use rustls::{AlertDescription, ConnectionCommon, SideData, StreamOwned};
 
 use super::{PATIENCE, head};
 
@@ -50,6 +50,8 @@ pub enum Ending {
     /// TCP ended where TLS did not.
     Cut,
     Reset,
+    /// By a fatal alert of the other end's TLS.
+    Alert(AlertDescription),
     /// Not at all: nothing came for as long as a test waits.
     Silent,
 }
@@ -158,7 +160,9 @@ impl Wire {
             }
             Err(error) => {
                 let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
-                if is(&[io::ErrorKind::Interrupted]) {
+                if let Some(alert) = alert(&error) {
+                    Err(Ending::Alert(alert))
+                } else if is(&[io::ErrorKind::Interrupted]) {
                     Ok(())
                 } else if is(&[io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut]) {
                     Err(Ending::Silent)
@@ -287,6 +291,15 @@ impl Wire {
                 return Ok(body);
             }
         }
+    }
+}
+
+/// The alert of the other end that made an operation fail.
+pub fn alert(error: &io::Error) -> Option<AlertDescription> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
     }
 }
 

@@ -1,34 +1,12 @@
 //! The clients that people have.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::stage::{bearer, get};
+use crate::support::tool::{authority, run};
 use crate::support::{Edge, HOST, Tunnel, Upstream};
 
 use super::setup;
-
-/// Runs a program; answers what it wrote, to both.
-fn run(command: &mut Command, input: &str) -> String {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; this test needs it"));
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn authority(edge: &Edge) -> std::path::PathBuf {
-    let path = edge.folder().join("authority.pem");
-    std::fs::write(&path, edge.authority().pem()).unwrap();
-    path
-}
 
 fn openssl(edge: &Edge, arguments: &[&str]) -> String {
     let mut command = Command::new("openssl");
