@@ -7,9 +7,13 @@ use crate::support::{
     Client, ClientCertificate, Edge, HOST, Setup, TlsOptions, Tunnel, Upstream, ok,
 };
 
+mod authorities;
 mod conformance;
 mod keys;
+mod reloads;
 mod requested;
+mod resumption;
+mod revocation_lists;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
@@ -53,4 +57,11 @@ fn connected(
         None => options,
     };
     edge.tls_client_with(&options).expect("a handshake")
+}
+
+/// A `[[credential]]` of a name that this CA vouches for; `name` as `san_dns = "..."`.
+fn named(id: &str, ca: &str, name: &str) -> String {
+    format!(
+        "[[credential]]\nid = \"{id}\"\nkind = \"mtls\"\nclient_ca = \"{ca}\"\n{name}\nprojects = [\"proj-1\"]\n"
+    )
 }

@@ -33,9 +33,13 @@ impl Stage {
     }
 
     /// What the upstream got so far: connections and bytes.
-    pub fn weight(&self) -> (usize, usize) {
-        let connections = self.upstream.connections();
-        let bytes = (0..connections).map(|index| self.upstream.bytes(index).len());
+    fn weight(&self) -> (usize, usize) {
+        Stage::weight_of(&self.upstream)
+    }
+
+    pub fn weight_of(upstream: &Upstream) -> (usize, usize) {
+        let connections = upstream.connections();
+        let bytes = (0..connections).map(|index| upstream.bytes(index).len());
         (connections, bytes.sum())
     }
 

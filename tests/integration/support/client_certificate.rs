@@ -229,8 +229,16 @@ impl ClientAuthority {
         let certificate = certificate.der().clone();
         ClientAuthority {
             issuer: Issuer::new(params, key),
-            between: [&[certificate.clone()], &*self.between].concat(),
+            between: [std::slice::from_ref(&certificate), &*self.between].concat(),
             certificate,
+        }
+    }
+
+    /// Its own certificate, with its key.
+    pub fn own(&self) -> ClientCertificate {
+        ClientCertificate {
+            chain: vec![self.certificate.clone()],
+            key_pem: self.issuer.key().serialize_pem(),
         }
     }
 
@@ -249,6 +257,37 @@ impl ClientAuthority {
             chain: [&[leaf.der().clone()], &*self.between].concat(),
             key_pem: key.serialize_pem(),
         }
+    }
+
+    /// One for a key that openssl makes with these arguments, and this name.
+    pub fn issue_by_openssl(&self, arguments: &[&str], name: &str) -> ClientCertificate {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, own_key, key, request, leaf, extensions] =
+            ["own", "own-key", "key", "request", "leaf", "extensions"]
+                .map(|name| folder.path().join(name));
+        fs::write(&own, self.pem()).unwrap();
+        fs::write(&own_key, self.issuer.key().serialize_pem()).unwrap();
+        let text = format!("extendedKeyUsage=clientAuth\nsubjectAltName=DNS:{name}\n");
+        fs::write(&extensions, text).unwrap();
+        let mut making = Command::new("openssl");
+        making
+            .args(["req", "-new", "-nodes", "-subj", "/CN=client", "-newkey"])
+            .args(arguments)
+            .args(["-keyout".as_ref(), key.as_os_str()])
+            .args(["-out".as_ref(), request.as_os_str()]);
+        let made = run(&mut making, "");
+        let mut signing = Command::new("openssl");
+        signing
+            .args(["x509", "-req", "-days", "30", "-set_serial", "77"])
+            .args(["-in".as_ref(), request.as_os_str()])
+            .args(["-CA".as_ref(), own.as_os_str()])
+            .args(["-CAkey".as_ref(), own_key.as_os_str()])
+            .args(["-extfile".as_ref(), extensions.as_os_str()])
+            .args(["-out".as_ref(), leaf.as_os_str()]);
+        let signed = run(&mut signing, "");
+        let mut issued = ClientCertificate::in_files(&leaf, &key, &format!("{made}{signed}"));
+        issued.chain.extend_from_slice(&self.between);
+        issued
     }
 
     pub fn pem(&self) -> String {
