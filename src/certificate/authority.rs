@@ -9,8 +9,8 @@ use std::time::Duration;
 use lru::LruCache;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
 use webpki::{
-    ALL_VERIFICATION_ALGS, BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error,
-    ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy,
+    ALL_VERIFICATION_ALGS, BorrowedCertRevocationList, Cert, CertRevocationList, EndEntityCert,
+    Error, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy,
     anchor_from_trusted_cert,
 };
 use x509_parser::certificate::X509Certificate;
@@ -150,22 +150,40 @@ impl Authority {
             revocation,
             None,
         );
-        path.map(|_| ()).map_err(|error| {
-            let is_unknown = matches!(
-                error,
-                Error::CrlExpired { .. }
-                    | Error::UnknownRevocationStatus
-                    | Error::InvalidCrlSignatureForPublicKey
-                    | Error::IssuerNotCrlSigner
-            );
-            if matches!(error, Error::CertRevoked) {
-                CertificateError::RevokedByCa
-            } else if is_unknown {
-                CertificateError::RevocationUnknown
-            } else {
-                CertificateError::Untrusted
-            }
-        })
+        let path = path.map_err(|error| because(&error))?;
+        let mut on_the_way = path
+            .intermediate_certificates()
+            .chain([&**path.end_entity()]);
+        if on_the_way.any(|certificate| is_listed(&lists, certificate)) {
+            return Err(CertificateError::RevokedByCa);
+        }
+        Ok(())
+    }
+}
+
+/// Whether any list of its issuer names it: of several webpki asks the first alone.
+fn is_listed(lists: &[&CertRevocationList<'_>], certificate: &Cert<'_>) -> bool {
+    let mut lists = lists.iter();
+    lists.any(|list| {
+        list.issuer() == certificate.issuer()
+            && !matches!(list.find_serial(certificate.serial()), Ok(None))
+    })
+}
+
+fn because(error: &Error) -> CertificateError {
+    let is_unknown = matches!(
+        error,
+        Error::CrlExpired { .. }
+            | Error::UnknownRevocationStatus
+            | Error::InvalidCrlSignatureForPublicKey
+            | Error::IssuerNotCrlSigner
+    );
+    if matches!(error, Error::CertRevoked) {
+        CertificateError::RevokedByCa
+    } else if is_unknown {
+        CertificateError::RevocationUnknown
+    } else {
+        CertificateError::Untrusted
     }
 }
 
