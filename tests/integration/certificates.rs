@@ -9,11 +9,14 @@ use crate::support::{
 
 mod authorities;
 mod conformance;
+mod hostile;
 mod keys;
+mod origins;
 mod reloads;
 mod requested;
 mod resumption;
 mod revocation_lists;
+mod told;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 

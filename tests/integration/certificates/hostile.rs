@@ -1,0 +1,416 @@
+//! Clients that break off, send nonsense or too much: refused or fine, never a panic, and never a request without its
+//! proof.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CustomExtension, KeyPair};
+use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
+
+use crate::stage::{Stage, get};
+use crate::support::client_certificate::dns;
+use crate::support::tool::{finished, s_client, started};
+use crate::support::{
+    Client, ClientAuthority, ClientCertificate, Edge, HOST, PATIENCE, TlsOptions,
+};
+
+use super::{VERSIONS, connected, named, stage};
+
+/// No core has had to catch anything, and the registered client is served as ever.
+fn is_well(stage: &Stage, registered: &ClientCertificate) {
+    let reports = stage.edge.engine().reports();
+    assert!(reports.iter().all(|(_, report)| report.panics == 0));
+    for version in VERSIONS {
+        // Other lines may stand in the log before its own.
+        let mut client = connected(&stage.edge, version, Some(registered));
+        assert_eq!(client.ask(get("/well", "")).status, 200);
+        let recorded = stage.upstream.next_request();
+        assert_eq!(recorded.line(), "GET /well HTTP/1.1");
+    }
+}
+
+fn configs(edge: &Edge, certificate: &ClientCertificate) -> [Arc<ClientConfig>; 2] {
+    VERSIONS.map(|version| {
+        let options = TlsOptions::new(HOST).version(version);
+        options
+            .showing(certificate)
+            .config(edge.authority().roots())
+    })
+}
+
+/// A TLS client whose bytes go through our hands.
+struct Hand {
+    session: ClientConnection,
+    socket: TcpStream,
+}
+
+impl Hand {
+    fn new(edge: &Edge, config: &Arc<ClientConfig>) -> Self {
+        let socket = TcpStream::connect(edge.https()).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from(HOST).unwrap();
+        let session = ClientConnection::new(config.clone(), name).unwrap();
+        Hand { session, socket }
+    }
+
+    fn pending(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.session.wants_write() {
+            self.session.write_tls(&mut bytes).unwrap();
+        }
+        bytes
+    }
+
+    /// Takes what comes until there is something to say; `false`: the edge has ended it.
+    fn listen(&mut self) -> bool {
+        while !self.session.wants_write() && self.session.is_handshaking() {
+            match self.session.read_tls(&mut self.socket) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) if self.session.process_new_packets().is_err() => return false,
+                Ok(_) => {}
+            }
+        }
+        true
+    }
+
+    /// One request, if the handshake came to an end; its status.
+    fn asks(mut self) -> Option<String> {
+        self.session
+            .writer()
+            .write_all(get("/", "").as_bytes())
+            .unwrap();
+        let bytes = self.pending();
+        self.socket.write_all(&bytes).ok()?;
+        let mut line = [0; 12];
+        let mut stream = rustls::Stream::new(&mut self.session, &mut self.socket);
+        stream.read_exact(&mut line).ok()?;
+        Some(String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+/// Everything that a client says in its handshake, flight by flight, as this changes it. `None`: the edge ended it.
+fn shaken(
+    edge: &Edge,
+    config: &Arc<ClientConfig>,
+    mut send: impl FnMut(usize, &[u8], &mut TcpStream),
+) -> Option<Hand> {
+    let mut hand = Hand::new(edge, config);
+    let mut flight = 0;
+    while hand.session.is_handshaking() || hand.session.wants_write() {
+        let bytes = hand.pending();
+        send(flight, &bytes, &mut hand.socket);
+        flight += 1;
+        if !hand.listen() {
+            return None;
+        }
+    }
+    Some(hand)
+}
+
+/// The same handshake messages in records of at most `most` bytes; what is encrypted stays as it is.
+fn in_records_of(most: usize, bytes: &[u8]) -> Vec<u8> {
+    const HANDSHAKE: u8 = 22;
+    let (mut split, mut rest, mut is_plain) = (Vec::new(), bytes, true);
+    while let [kind, major, minor, high, low, after @ ..] = rest {
+        let (payload, next) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        is_plain &= *kind == HANDSHAKE;
+        let most = if is_plain { most } else { payload.len().max(1) };
+        for piece in payload.chunks(most) {
+            let length = u16::try_from(piece.len()).unwrap().to_be_bytes();
+            split.extend([*kind, *major, *minor, length[0], length[1]]);
+            split.extend(piece);
+        }
+        rest = next;
+    }
+    split
+}
+
+#[test]
+fn a_handshake_with_a_certificate_may_be_split_anywhere() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    for config in configs(&stage.edge, &registered) {
+        let good = |hand: Option<Hand>| {
+            assert_eq!(hand.unwrap().asks().as_deref(), Some("HTTP/1.1 200"));
+            stage.upstream.next_request();
+        };
+        // Every byte in a packet of its own.
+        good(shaken(&stage.edge, &config, |_, bytes, socket| {
+            bytes
+                .iter()
+                .for_each(|byte| socket.write_all(&[*byte]).unwrap());
+        }));
+        // Each flight in two packets.
+        let mut lengths = Vec::new();
+        good(shaken(&stage.edge, &config, |_, bytes, socket| {
+            lengths.push(bytes.len());
+            socket.write_all(bytes).unwrap();
+        }));
+        for (which, length) in lengths.into_iter().enumerate() {
+            for at in (1..length).step_by(7) {
+                good(shaken(&stage.edge, &config, |flight, bytes, socket| {
+                    let at = if flight == which {
+                        at.min(bytes.len())
+                    } else {
+                        0
+                    };
+                    let (first, second) = bytes.split_at(at);
+                    socket.write_all(first).unwrap();
+                    socket.write_all(second).unwrap();
+                }));
+            }
+        }
+        // In small records.
+        for most in [16, 64, 300] {
+            good(shaken(&stage.edge, &config, |_, bytes, socket| {
+                socket.write_all(&in_records_of(most, bytes)).unwrap();
+            }));
+        }
+    }
+    is_well(&stage, &registered);
+}
+
+#[test]
+fn a_byte_that_is_wrong_in_a_proof_is_no_proof() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    for config in configs(&stage.edge, &registered) {
+        let mut length = 0;
+        shaken(&stage.edge, &config, |flight, bytes, socket| {
+            length = if flight == 1 { bytes.len() } else { length };
+            socket.write_all(bytes).unwrap();
+        })
+        .unwrap();
+        for at in (0..length).step_by(23) {
+            let hand = shaken(&stage.edge, &config, |flight, bytes, socket| {
+                let mut bytes = bytes.to_vec();
+                if let (1, Some(byte)) = (flight, bytes.get_mut(at)) {
+                    *byte ^= 0x55;
+                }
+                let _ = socket.write_all(&bytes);
+                // A wrong length would let the edge wait.
+                if flight == 1 && bytes.len() > at {
+                    let _ = socket.shutdown(Shutdown::Write);
+                }
+            });
+            assert_eq!(hand.and_then(Hand::asks), None, "{at}");
+        }
+    }
+    stage.upstream.assert_untouched();
+    is_well(&stage, &registered);
+}
+
+#[test]
+fn nonsense_and_alerts_end_a_handshake_at_any_place() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    let close_notify = [21, 3, 3, 0, 2, 1, 0];
+    let fatal = [21, 3, 3, 0, 2, 2, 40];
+    let empty_certificate = [22, 3, 3, 0, 7, 11, 0, 0, 3, 0, 0, 0];
+    let huge = [22, 3, 3, 0xff, 0xff];
+    let request = get("/", "");
+    for config in configs(&stage.edge, &registered) {
+        for nonsense in [
+            &close_notify[..],
+            &fatal,
+            &empty_certificate,
+            &huge,
+            request.as_bytes(),
+            &[0; 64],
+            &[23, 3, 3, 0, 1, 0],
+            &[20, 3, 3, 0, 1, 1],
+        ] {
+            for which in [0, 1] {
+                let hand = shaken(&stage.edge, &config, |flight, bytes, socket| {
+                    if flight == which {
+                        let _ = socket.write_all(nonsense);
+                        let _ = socket.shutdown(Shutdown::Write);
+                    } else {
+                        let _ = socket.write_all(bytes);
+                    }
+                });
+                // A TLS 1.3 client says nothing after its second flight, so it believes that all is well.
+                assert_eq!(hand.and_then(Hand::asks), None, "{nonsense:?}");
+            }
+        }
+    }
+    stage.upstream.assert_untouched();
+    is_well(&stage, &registered);
+}
+
+#[test]
+fn a_handshake_that_stops_before_its_certificate_has_its_time() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    let failed = || stage.edge.engine().reports()[0].1.handshakes_failed;
+    let before = failed();
+    let mut waiting = Vec::new();
+    for config in configs(&stage.edge, &registered) {
+        // Nothing of its second flight, some of it, nearly all of it.
+        for keeps in [usize::MAX, 10, 1] {
+            let mut hand = Hand::new(&stage.edge, &config);
+            let hello = hand.pending();
+            hand.socket.write_all(&hello).unwrap();
+            assert!(hand.listen());
+            let bytes = hand.pending();
+            let sent = bytes.len().saturating_sub(keeps);
+            hand.socket.write_all(&bytes[..sent]).unwrap();
+            waiting.push(hand);
+        }
+    }
+    let count = waiting.len() as u64;
+    let step = Duration::from_secs(6);
+    stage
+        .edge
+        .pass_until(step, "every half handshake ends", || {
+            failed() == before + count
+        });
+    for hand in &mut waiting {
+        // Ended, with whatever stood before it.
+        let mut rest = Vec::new();
+        let ended = hand.socket.read_to_end(&mut rest);
+        let silent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        assert!(!ended.is_err_and(|error| silent(&error)));
+    }
+    stage.upstream.assert_untouched();
+    is_well(&stage, &registered);
+}
+
+/// One with so many bytes in an extension that nobody looks at.
+fn of_size(bytes: usize) -> ClientCertificate {
+    ClientCertificate::self_signed_with(&KeyPair::generate().unwrap(), |params| {
+        let content = vec![4; bytes];
+        let large = CustomExtension::from_oid_content(&[1, 3, 9999, 1], content);
+        params.custom_extensions.push(large);
+    })
+}
+
+/// The status, where the handshake came to an end on both sides.
+fn status(stage: &Stage, options: &TlsOptions) -> Option<u16> {
+    let config = options.config(stage.edge.authority().roots());
+    let mut client = Client::tls(stage.edge.https(), config, HOST).ok()?;
+    client.try_send(get("/", "").as_bytes()).ok()?;
+    let answer = client.try_response().ok()?;
+    if answer.status == 200 {
+        stage.upstream.next_request();
+    }
+    Some(answer.status)
+}
+
+#[test]
+fn large_certificates_and_long_chains_are_read_or_refused() {
+    let corp = ClientAuthority::new("corp CA");
+    let registered = ClientCertificate::self_signed();
+    let (large, unknown) = (of_size(60_000), of_size(60_000));
+    let mut chained = registered.clone();
+    chained
+        .chain
+        .extend((0..19).map(|_| ClientCertificate::self_signed().chain[0].clone()));
+    let mut garbage = registered.clone();
+    garbage
+        .chain
+        .extend((0..19).map(|number| vec![number; 300].into()));
+    let tables = registered.credential("laptop")
+        + &large.credential("large")
+        + "[[client_ca]]\nname = \"corp\"\nca_file = \"corp.pem\"\n"
+        + &named("named", "corp", "san_dns = \"laptop.corp.test\"");
+    let upstream = crate::support::Upstream::serving(|_| crate::support::ok("inside"));
+    let edge = super::over_tls()
+        .tunnel(crate::support::Tunnel::certified(HOST, &upstream))
+        .file("corp.pem", &corp.pem())
+        .tables(&tables)
+        .start();
+    let stage = Stage { edge, upstream };
+    // Nineteen below each other, which is further than a CA is followed.
+    let mut deep = corp.below("CA 0", |_| ());
+    for number in 1..19 {
+        deep = deep.below(&format!("CA {number}"), |_| ());
+    }
+    let deep = deep.issue(&[dns("laptop.corp.test")]);
+    // As many that all look like the next one.
+    let mut alike = ClientAuthority::new("corp CA").issue(&[dns("laptop.corp.test")]);
+    let same = (0..19).map(|_| ClientAuthority::new("corp CA").own().chain[0].clone());
+    alike.chain.extend(same);
+    for version in VERSIONS {
+        for (what, certificate, expected) in [
+            ("large", &large, 200),
+            ("large and unknown", &unknown, 401),
+            ("a chain that nobody needs", &chained, 200),
+            ("a chain of nonsense", &garbage, 200),
+            ("too deep", &deep, 401),
+            ("alike", &alike, 401),
+        ] {
+            let options = TlsOptions::new(HOST).version(version).showing(certificate);
+            assert_eq!(
+                status(&stage, &options),
+                Some(expected),
+                "{what} {version:?}"
+            );
+        }
+        // More than a handshake message may have.
+        let options = TlsOptions::new(HOST)
+            .version(version)
+            .showing(&of_size(80_000));
+        assert_eq!(status(&stage, &options), None);
+        // A message without a certificate.
+        let empty = TlsOptions {
+            client_certificate: Some(CertifiedKey::new(Vec::new(), registered.signing_key())),
+            ..TlsOptions::new(HOST).version(version)
+        };
+        assert_ne!(status(&stage, &empty), Some(200));
+        let none = TlsOptions::new(HOST).version(version);
+        assert_eq!(status(&stage, &none), Some(401));
+        // One that is empty itself.
+        let hollow = ClientCertificate {
+            chain: vec![Vec::new().into()],
+            ..registered.clone()
+        };
+        let options = TlsOptions::new(HOST).version(version).showing(&hollow);
+        assert_ne!(status(&stage, &options), Some(200));
+    }
+    is_well(&stage, &registered);
+}
+
+/// The bytes of the registered certificate count only as the leaf.
+#[test]
+fn a_registered_certificate_behind_another_is_nobodys() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    let mut behind = ClientCertificate::self_signed();
+    behind.chain.extend(registered.chain.clone());
+    for version in VERSIONS {
+        let mut client = connected(&stage.edge, version, Some(&behind));
+        let judged = stage.judges(&mut client, &get("/", ""));
+        assert_eq!(judged, (401, "certificate_unknown".to_owned()));
+    }
+    is_well(&stage, &registered);
+}
+
+#[test]
+fn nobody_may_renegotiate() {
+    let (registered, other) = (
+        ClientCertificate::self_signed(),
+        ClientCertificate::self_signed(),
+    );
+    let stage = stage(&registered.credential("laptop"));
+    for certificate in [None, Some(&other), Some(&registered)] {
+        let mut command = s_client(&stage.edge, HOST, certificate);
+        let mut child = started(command.arg("-tls1_2"));
+        // A line that begins with R asks for it. Its standard input stays open, so only the edge can have ended it.
+        let stdin = child.stdin.as_mut().unwrap();
+        stdin.write_all(b"R\n").unwrap();
+        let kept = child.stdin.take();
+        let said = finished(child);
+        drop(kept);
+        assert!(said.contains("RENEGOTIATING"), "{said}");
+        assert!(!said.contains("HTTP/1.1"), "{said}");
+        stage.upstream.assert_untouched();
+    }
+    assert_eq!(VERSIONS[0].version, ProtocolVersion::TLSv1_2);
+    is_well(&stage, &registered);
+}
