@@ -14,6 +14,7 @@ mod support;
 mod admin;
 mod browser;
 mod canary;
+mod certificates;
 mod check;
 mod demo;
 mod descriptors;

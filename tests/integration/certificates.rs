@@ -13,6 +13,7 @@ mod hostile;
 mod keys;
 mod origins;
 mod reloads;
+mod renegotiation;
 mod requested;
 mod resumption;
 mod revocation_lists;

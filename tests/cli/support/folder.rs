@@ -68,6 +68,13 @@ pub fn redirecting(upstream: SocketAddr) -> String {
     format!("{settings}{HTTPS}[http]\nlisten = [\"127.0.0.1:0\"]\n{TOKENS}{tunnel}")
 }
 
+/// One over TLS alone, with one tunnel that takes certificates and nothing else.
+pub fn certified(upstream: SocketAddr, more: &str) -> String {
+    let (settings, tunnel) = (settings(), tunnel(HOST, upstream));
+    let tunnel = tunnel.replace("token_auth", "mtls_auth");
+    format!("{settings}{HTTPS}{TOKENS}{tunnel}{more}")
+}
+
 fn settings() -> String {
     let driver = driver();
     format!(

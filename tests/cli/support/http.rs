@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::Folder;
 use super::process::PATIENCE;
+use super::{ClientCertificate, Folder};
 
 /// One answer, read to the end of its connection.
 #[derive(Clone, Debug)]
@@ -80,15 +81,31 @@ pub fn tls_stream(
     address: SocketAddr,
     name: &str,
 ) -> StreamOwned<ClientConnection, TcpStream> {
+    tls_stream_showing(folder, address, name, None)
+}
+
+/// The same with a client certificate, whether the key is that of it or not.
+pub fn tls_stream_showing(
+    folder: &Folder,
+    address: SocketAddr,
+    name: &str,
+    certificate: Option<&ClientCertificate>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
-    let certificate = CertificateDer::from_pem_file(folder.path("cert.pem")).unwrap();
-    roots.add(certificate).unwrap();
+    let of_the_edge = CertificateDer::from_pem_file(folder.path("cert.pem")).unwrap();
+    roots.add(of_the_edge).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match certificate {
+        Some(own) => {
+            let own = SingleCertAndKey::from(own.certified_key());
+            config.with_client_cert_resolver(Arc::new(own))
+        }
+        None => config.with_no_client_auth(),
+    };
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
     StreamOwned::new(session, connect(address))

@@ -1,10 +1,17 @@
 //! The binary as a process, and what stands around it.
 
+#[path = "../../integration/support/client_certificate.rs"]
+#[allow(dead_code, reason = "the integration tests want more of it")]
+pub mod client_certificate;
 pub mod folder;
 pub mod http;
 pub mod origin;
 pub mod process;
+#[path = "../../integration/support/program.rs"]
+#[allow(dead_code, reason = "the integration tests want more of it")]
+pub mod program;
 
+pub use client_certificate::{ClientAuthority, ClientCertificate};
 pub use folder::{BASE_HOST, CONNECT, Folder, HOST, SECRET};
 pub use origin::Origin;
 pub use process::{Finished, Process, adit};

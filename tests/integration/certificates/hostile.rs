@@ -9,11 +9,10 @@ use std::time::Duration;
 use rcgen::{CustomExtension, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
+use rustls::{ClientConfig, ClientConnection};
 
 use crate::stage::{Stage, get};
 use crate::support::client_certificate::dns;
-use crate::support::tool::{finished, s_client, started};
 use crate::support::{
     Client, ClientAuthority, ClientCertificate, Edge, HOST, PATIENCE, TlsOptions,
 };
@@ -21,7 +20,7 @@ use crate::support::{
 use super::{VERSIONS, connected, named, stage};
 
 /// No core has had to catch anything, and the registered client is served as ever.
-fn is_well(stage: &Stage, registered: &ClientCertificate) {
+pub(super) fn is_well(stage: &Stage, registered: &ClientCertificate) {
     let reports = stage.edge.engine().reports();
     assert!(reports.iter().all(|(_, report)| report.panics == 0));
     for version in VERSIONS {
@@ -388,29 +387,5 @@ fn a_registered_certificate_behind_another_is_nobodys() {
         let judged = stage.judges(&mut client, &get("/", ""));
         assert_eq!(judged, (401, "certificate_unknown".to_owned()));
     }
-    is_well(&stage, &registered);
-}
-
-#[test]
-fn nobody_may_renegotiate() {
-    let (registered, other) = (
-        ClientCertificate::self_signed(),
-        ClientCertificate::self_signed(),
-    );
-    let stage = stage(&registered.credential("laptop"));
-    for certificate in [None, Some(&other), Some(&registered)] {
-        let mut command = s_client(&stage.edge, HOST, certificate);
-        let mut child = started(command.arg("-tls1_2"));
-        // A line that begins with R asks for it. Its standard input stays open, so only the edge can have ended it.
-        let stdin = child.stdin.as_mut().unwrap();
-        stdin.write_all(b"R\n").unwrap();
-        let kept = child.stdin.take();
-        let said = finished(child);
-        drop(kept);
-        assert!(said.contains("RENEGOTIATING"), "{said}");
-        assert!(!said.contains("HTTP/1.1"), "{said}");
-        stage.upstream.assert_untouched();
-    }
-    assert_eq!(VERSIONS[0].version, ProtocolVersion::TLSv1_2);
     is_well(&stage, &registered);
 }

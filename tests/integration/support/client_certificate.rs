@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use super::tool::run;
+use super::program::run;
 
 /// A certificate with what a client shows beside it, and the key that it signs with.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ pub mod client_certificate;
 pub mod edge;
 pub mod head;
 pub mod log;
+pub mod program;
 pub mod tool;
 pub mod upstream;
 pub mod wire;
