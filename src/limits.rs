@@ -94,6 +94,9 @@ pub const LARGE_BUFFERS_LENT_MAX: usize = 256;
 /// How long a client may be waited for within one body before [`Limits::body_min_rate`] counts.
 pub const BODY_RATE_GRACE: Duration = Duration::from_secs(10);
 
+/// All certificates that a client may show in a handshake, in bytes. They are kept as long as its connection is, and nobody
+/// has asked yet who it is.
+pub const CLIENT_CHAIN_BYTES_MAX: usize = 16 * 1024;
 /// Clients of one core whose failed verifications are counted.
 pub const BUDGETS_MAX: usize = 4096;
 /// Bytes of verified tokens that one core remembers.

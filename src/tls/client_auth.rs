@@ -1,4 +1,4 @@
-//! What a handshake asks of a client certificate: that the client has its key, and nothing else.
+//! What a handshake asks of a client certificate: that the client has its key, that it can be kept, and nothing else.
 //!
 //! Whose it is, whether it is valid now and whether a CA vouches for it is asked for every request: rustls does not call
 //! this on resumption, and a reload must reach open connections.
@@ -8,9 +8,16 @@ use std::sync::Arc;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved,
+    SignatureScheme,
+};
 
 use crate::certificate::{SCHEMES, proves_possession};
+use crate::limits::CLIENT_CHAIN_BYTES_MAX;
+
+/// How it is told that a client showed more than can be kept for it.
+pub(super) const TOO_LARGE: CertificateError = CertificateError::ApplicationVerificationFailure;
 
 /// Asks for a certificate, and takes none as well.
 #[derive(Debug)]
@@ -35,9 +42,7 @@ fn verified(
     if proves_possession(certificate, is_tls13, signed.scheme, message, signature) {
         Ok(HandshakeSignatureValid::assertion())
     } else {
-        Err(Error::InvalidCertificate(
-            rustls::CertificateError::BadSignature,
-        ))
+        Err(CertificateError::BadSignature.into())
     }
 }
 
@@ -52,10 +57,14 @@ impl ClientCertVerifier for AnyCertificate {
 
     fn verify_client_cert(
         &self,
-        _leaf: &CertificateDer<'_>,
-        _between: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        let bytes = between.iter().fold(leaf.len(), |sum, one| sum + one.len());
+        if bytes > CLIENT_CHAIN_BYTES_MAX {
+            return Err(TOO_LARGE.into());
+        }
         Ok(ClientCertVerified::assertion())
     }
 

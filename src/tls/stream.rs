@@ -9,6 +9,7 @@ use std::rc::Rc;
 use rustls::server::Acceptor;
 use rustls::{PeerMisbehaved, ProtocolVersion, ServerConnection};
 
+use super::client_auth::TOO_LARGE;
 use super::names::ServerNames;
 use crate::certificate::PeerCertificate;
 use crate::http::host::CanonicalHost;
@@ -29,6 +30,8 @@ pub enum HandshakeError {
     Tls,
     /// The client did not prove that it has its certificate's key, or in a way that does not count.
     BadProof,
+    /// The client showed more certificates than are kept for one.
+    LargeCertificate,
     /// The client left, or its time was over.
     Closed,
 }
@@ -38,6 +41,9 @@ impl HandshakeError {
     fn of(error: &io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         match inner {
+            Some(rustls::Error::InvalidCertificate(why)) if *why == TOO_LARGE => {
+                HandshakeError::LargeCertificate
+            }
             Some(
                 rustls::Error::InvalidCertificate(_)
                 | rustls::Error::PeerMisbehaved(

@@ -115,6 +115,7 @@ impl NotOpened {
     fn reason(&self) -> Option<&'static str> {
         match self {
             NotOpened::Handshake(HandshakeError::BadProof) => Some("certificate_proof"),
+            NotOpened::Handshake(HandshakeError::LargeCertificate) => Some("certificate_too_large"),
             NotOpened::TooManyFromAddress
             | NotOpened::Preamble(_)
             | NotOpened::Handshake(

@@ -67,7 +67,9 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
         Err(NotOpened::Handshake(HandshakeError::BadProof)) => {
             counters.handshakes_bad_proof += 1;
         }
-        Err(NotOpened::Handshake(HandshakeError::Tls | HandshakeError::Closed)) => {
+        Err(NotOpened::Handshake(
+            HandshakeError::LargeCertificate | HandshakeError::Tls | HandshakeError::Closed,
+        )) => {
             counters.handshakes_failed += 1;
         }
     });

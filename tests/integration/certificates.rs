@@ -17,6 +17,7 @@ mod renegotiation;
 mod requested;
 mod resumption;
 mod revocation_lists;
+mod sizes;
 mod told;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
