@@ -8,6 +8,7 @@ use crate::support::{
 };
 
 mod authorities;
+mod budgets;
 mod conformance;
 mod hostile;
 mod keys;

@@ -273,6 +273,20 @@ fn what_stands_between_must_be_there_and_hold() {
     ] {
         is(&stage, &certificate, expected, what);
     }
+    // A constraint on names of a kind that is not understood holds for every name of it.
+    let addresses = || vec![GeneralSubtree::Rfc822Name("corp.test".to_owned())];
+    for (what, authority) in [
+        ("addresses permitted", only(addresses(), vec![])),
+        ("addresses excluded", only(vec![], addresses())),
+    ] {
+        is(&stage, &authority.issue(&[email(ANA)]), UNTRUSTED, what);
+        is(
+            &stage,
+            &authority.issue(&[dns(LAPTOP)]),
+            forwarded("laptop"),
+            what,
+        );
+    }
     // One link of the longer chain is missing.
     let mut cut = deeper;
     cut.chain.remove(1);

@@ -125,7 +125,66 @@ fn case_33_beside_tokens_either_proof_is_enough_and_both_are_too_many() {
     }
 }
 
-/// What the upstream of a certificate tunnel gets of the credentials: nothing.
+/// Where `Authorization` is the application's, it is no second proof; the edge's own field is (S4.2).
+#[test]
+fn beside_a_certificate_the_application_may_have_its_own_authorization() {
+    let registered = ClientCertificate::self_signed();
+    let upstream = Upstream::serving(|_| ok("inside"));
+    let tunnel = Tunnel::certified(HOST, &upstream).line("token_auth = true");
+    let edge = over_tls()
+        .tunnel(tunnel.line("authorization = \"app\""))
+        .tables(&registered.credential("laptop"))
+        .start();
+    let stage = Stage { edge, upstream };
+    let token = stage.edge.token(|_| ());
+    let mut client = connected(&stage.edge, VERSIONS[1], Some(&registered));
+    for value in ["Bearer of-the-application", "Basic YTpi"] {
+        let field = format!("Authorization: {value}\r\n");
+        assert_eq!(client.ask(get("/", &field)).status, 200);
+        let recorded = stage.upstream.next_request();
+        assert_eq!(recorded.field("authorization"), Some(value));
+        assert_eq!(stage.edge.reason(), "forwarded");
+    }
+    for (fields, reason) in [
+        (bearer(&token), "token_for_edge"),
+        (format!("Rstream-{}", bearer(&token)), "ambiguous_proofs"),
+        (
+            "Rstream-Authorization: Bearer x\r\n".to_owned(),
+            "ambiguous_proofs",
+        ),
+        (
+            "Rstream-Authorization: Basic YTpi\r\n".to_owned(),
+            "ambiguous_proofs",
+        ),
+        (
+            "rstream_authorization: Bearer x\r\n".to_owned(),
+            "ambiguous_proofs",
+        ),
+    ] {
+        let judged = stage.judges(&mut client, &get("/", &fields));
+        assert_eq!(judged, (401, reason.to_owned()), "{fields}");
+    }
+}
+
+/// Of what a client proved itself with, and what stood beside it, the upstream gets nothing that opens another tunnel.
+#[test]
+fn a_token_of_ours_is_never_passed_on() {
+    let registered = ClientCertificate::self_signed();
+    let stage = stage(&registered.credential("laptop"));
+    let token = stage.edge.token(|_| ());
+    let mut client = connected(&stage.edge, VERSIONS[1], Some(&registered));
+    // A field that is not quite a bearer is no second proof, and holds a token all the same (S3.4).
+    for line in [
+        format!("Authorization: Token {token}\r\n"),
+        format!("Authorization: JWT {token}\r\n"),
+    ] {
+        assert_eq!(client.ask(get("/", &line)).status, 200, "{line}");
+        let recorded = stage.upstream.next_request();
+        assert_eq!(recorded.field("authorization"), None, "{line}");
+        assert_eq!(stage.edge.reason(), "forwarded");
+    }
+}
+
 #[test]
 fn a_refused_upgrade_is_answered_plainly() {
     let registered = ClientCertificate::self_signed();
