@@ -13,6 +13,7 @@ mod conformance;
 mod hostile;
 mod keys;
 mod origins;
+mod proofs;
 mod reloads;
 mod renegotiation;
 mod requested;

@@ -37,7 +37,7 @@ fn configs(edge: &Edge, certificate: &ClientCertificate) -> [Arc<ClientConfig>; 
 }
 
 /// A TLS client whose bytes go through our hands.
-struct Hand {
+pub(super) struct Hand {
     session: ClientConnection,
     socket: TcpStream,
 }
@@ -73,7 +73,7 @@ impl Hand {
     }
 
     /// One request, if the handshake came to an end; its status.
-    fn asks(mut self) -> Option<String> {
+    pub(super) fn asks(mut self) -> Option<String> {
         self.session
             .writer()
             .write_all(get("/", "").as_bytes())
@@ -88,7 +88,7 @@ impl Hand {
 }
 
 /// Everything that a client says in its handshake, flight by flight, as this changes it. `None`: the edge ended it.
-fn shaken(
+pub(super) fn shaken(
     edge: &Edge,
     config: &Arc<ClientConfig>,
     mut send: impl FnMut(usize, &[u8], &mut TcpStream),
