@@ -10,7 +10,7 @@ use lru::LruCache;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
 use webpki::{
     ALL_VERIFICATION_ALGS, BorrowedCertRevocationList, Cert, CertRevocationList, EndEntityCert,
-    Error, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy,
+    Error, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
     anchor_from_trusted_cert,
 };
 use x509_parser::certificate::X509Certificate;
@@ -61,14 +61,26 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
+/// First and last second of a time, since the Unix epoch.
+type Window = (u64, u64);
+
+fn is_within((first, last): Window, now_unix: u64) -> bool {
+    (first..=last).contains(&now_unix)
+}
+
+fn both(one: Window, other: Window) -> Window {
+    (one.0.max(other.0), one.1.min(other.1))
+}
+
 /// One CA with the names that it may vouch for.
 #[derive(Debug)]
 pub struct Authority {
-    anchors: Vec<TrustAnchor<'static>>,
+    /// Each with the time of its certificate, which webpki does not look at.
+    anchors: Vec<(TrustAnchor<'static>, Window)>,
     /// `None`: it publishes no revocations.
     revocations: Option<Vec<CertRevocationList<'static>>>,
     /// First and last second in which all its lists are current.
-    current: (u64, u64),
+    current: Window,
     names: HashMap<San, Arc<CertificateCredential>>,
 }
 
@@ -93,8 +105,8 @@ impl Authority {
         let mut current = (0, u64::MAX);
         let mut lists = Vec::new();
         for (index, der) in revocations.unwrap_or_default().iter().enumerate() {
-            let (list, (first, last)) = list(der).ok_or(AuthorityError::Revocations(index + 1))?;
-            current = (current.0.max(first), current.1.min(last));
+            let (list, window) = list(der).ok_or(AuthorityError::Revocations(index + 1))?;
+            current = both(current, window);
             lists.push(list);
         }
         Ok(Authority {
@@ -107,7 +119,14 @@ impl Authority {
 
     /// Whether all its lists are current.
     pub fn is_current(&self, now_unix: u64) -> bool {
-        (self.current.0..=self.current.1).contains(&now_unix)
+        is_within(self.current, now_unix)
+    }
+
+    /// The place, from 1, of a certificate whose time it is not.
+    pub fn outdated(&self, now_unix: u64) -> Option<usize> {
+        let mut windows = self.anchors.iter().map(|(_, window)| *window);
+        let index = windows.position(|window| !is_within(window, now_unix))?;
+        Some(index + 1)
     }
 
     /// Registers a name; `false`: it is taken, and stays whose it is.
@@ -125,8 +144,13 @@ impl Authority {
         self.names.values()
     }
 
-    /// Whether it vouches for this certificate as a client's (RFC 5280 6).
-    fn vouches(&self, chain: &[CertificateDer<'_>], now_unix: u64) -> Result<(), CertificateError> {
+    /// Whether it vouches for this certificate as a client's (RFC 5280 6): the time in which all that this rests on is
+    /// valid.
+    fn vouches(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now_unix: u64,
+    ) -> Result<Window, CertificateError> {
         let (leaf, between) = chain.split_first().ok_or(CertificateError::Malformed)?;
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| CertificateError::Untrusted)?;
         let lists: Vec<&CertRevocationList<'_>> = self.revocations.iter().flatten().collect();
@@ -141,9 +165,12 @@ impl Authority {
                     .build(),
             ),
         };
+        let in_time = self.anchors.iter();
+        let in_time = in_time.filter(|(_, window)| is_within(*window, now_unix));
+        let (anchors, windows): (Vec<_>, Vec<_>) = in_time.cloned().unzip();
         let path = leaf.verify_for_usage(
             ALL_VERIFICATION_ALGS,
-            &self.anchors,
+            &anchors,
             between,
             UnixTime::since_unix_epoch(Duration::from_secs(now_unix)),
             KeyUsage::client_auth(),
@@ -151,14 +178,43 @@ impl Authority {
             None,
         );
         let path = path.map_err(|error| because(&error))?;
-        let mut on_the_way = path
-            .intermediate_certificates()
-            .chain([&**path.end_entity()]);
-        if on_the_way.any(|certificate| is_listed(&lists, certificate)) {
+        let mut window = rests_on(&path, &lists)?;
+        for (anchor, of_anchor) in anchors.iter().zip(windows) {
+            if anchor == path.anchor() {
+                window = both(window, of_anchor);
+            }
+        }
+        Ok(both(window, self.current))
+    }
+}
+
+/// What webpki does not look at: which keys may sign what (RFC 5280 4.2.1.3), and lists behind the first of their issuer.
+/// The time in which all certificates below the CA's own are valid.
+fn rests_on(
+    path: &VerifiedPath<'_>,
+    lists: &[&CertRevocationList<'_>],
+) -> Result<Window, CertificateError> {
+    let leaf = &**path.end_entity();
+    let between = path.intermediate_certificates();
+    let mut window = (0, u64::MAX);
+    for (certificate, is_leaf) in between.map(|one| (one, false)).chain([(leaf, true)]) {
+        if is_listed(lists, certificate) {
             return Err(CertificateError::RevokedByCa);
         }
-        Ok(())
+        let der = certificate.der();
+        let parsed = parse(&der)?;
+        let may_sign = match parsed.key_usage() {
+            Ok(None) => true,
+            Ok(Some(usage)) if is_leaf => usage.value.digital_signature(),
+            Ok(Some(usage)) => usage.value.key_cert_sign(),
+            Err(_) => false,
+        };
+        if !may_sign {
+            return Err(CertificateError::Untrusted);
+        }
+        window = both(window, validity(&parsed));
     }
+    Ok(window)
 }
 
 /// Whether any list of its issuer names it: of several webpki asks the first alone.
@@ -187,19 +243,16 @@ fn because(error: &Error) -> CertificateError {
     }
 }
 
-fn anchor(der: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
+fn anchor(der: &CertificateDer<'_>) -> Option<(TrustAnchor<'static>, Window)> {
     let certificate = parse(der).ok()?;
     if !certificate.is_ca() {
         return None;
     }
-    anchor_from_trusted_cert(der)
-        .ok()
-        .map(|anchor| anchor.to_owned())
+    let anchor = anchor_from_trusted_cert(der).ok()?;
+    Some((anchor.to_owned(), validity(&certificate)))
 }
 
-fn list(
-    der: &CertificateRevocationListDer<'_>,
-) -> Option<(CertRevocationList<'static>, (u64, u64))> {
+fn list(der: &CertificateRevocationListDer<'_>) -> Option<(CertRevocationList<'static>, Window)> {
     let (rest, read) = CertificateRevocationList::from_der(der).ok()?;
     let seconds = |moment: i64| u64::try_from(moment).unwrap_or(0);
     let first = seconds(read.last_update().timestamp());
@@ -245,7 +298,7 @@ fn is_for_clients(certificate: &X509Certificate<'_>) -> bool {
 #[derive(Debug)]
 pub struct CertificateCache {
     /// By the hash of all that was presented: the owner, and first and last second of the answer.
-    known: LruCache<[u8; 32], (Arc<CertificateCredential>, u64, u64)>,
+    known: LruCache<[u8; 32], (Arc<CertificateCredential>, Window)>,
 }
 
 impl Default for CertificateCache {
@@ -268,29 +321,24 @@ impl CertificateCache {
         peer: &PeerCertificate,
         now_unix: u64,
     ) -> Result<Arc<CertificateCredential>, CertificateError> {
-        if let Some((owner, first, last)) = self.known.get(peer.whole())
-            && (*first..=*last).contains(&now_unix)
+        if let Some((owner, window)) = self.known.get(peer.whole())
+            && is_within(*window, now_unix)
         {
             return Ok(owner.clone());
         }
-        let (owner, authority) = found(authorities, peer, now_unix)?;
-        let mut window = authority.current;
-        for certificate in peer.chain() {
-            let (first, last) = validity(&parse(certificate)?);
-            window = (window.0.max(first), window.1.min(last));
-        }
-        self.known
-            .put(*peer.whole(), (owner.clone(), window.0, window.1));
+        let (owner, window) = found(authorities, peer, now_unix)?;
+        self.known.put(*peer.whole(), (owner.clone(), window));
         Ok(owner)
     }
 }
 
-/// The one name that a CA vouches for and that is registered there. A CA is asked only for a name that it has.
-fn found<'a>(
-    authorities: &'a [Authority],
+/// The one name that a CA vouches for and that is registered there, and the time in which this holds. A CA is asked only
+/// for a name that it has.
+fn found(
+    authorities: &[Authority],
     peer: &PeerCertificate,
     now_unix: u64,
-) -> Result<(Arc<CertificateCredential>, &'a Authority), CertificateError> {
+) -> Result<(Arc<CertificateCredential>, Window), CertificateError> {
     let leaf = peer.chain().first().ok_or(CertificateError::Malformed)?;
     let leaf = parse(leaf)?;
     if authorities.is_empty() {
@@ -312,13 +360,13 @@ fn found<'a>(
             continue;
         }
         match authority.vouches(peer.chain(), now_unix) {
-            Ok(()) => owners.extend(registered.into_iter().map(|owner| (owner, authority))),
+            Ok(window) => owners.extend(registered.into_iter().map(|owner| (owner, window))),
             Err(error) => failure = error,
         }
     }
     match owners.as_slice() {
         [] => Err(failure),
-        [(owner, authority)] => Ok((Arc::clone(owner), authority)),
+        [(owner, window)] => Ok((Arc::clone(owner), *window)),
         _ => Err(CertificateError::SeveralNames),
     }
 }

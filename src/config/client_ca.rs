@@ -1,7 +1,8 @@
 //! `[[client_ca]]`: whose signature makes a name in a client certificate count (S6.2).
 //!
 //! Refuses: a file without a CA's certificate, a list of revocations that cannot be read: a CA that is not understood would
-//! let in anybody, or nobody. Warns of a list that is too old, with which nobody gets in.
+//! let in anybody, or nobody. Warns of a list that is too old, and of a CA whose time it is not:
+//! with these nobody gets in.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -49,6 +50,13 @@ fn client_ca(table: &Reader<'_>, names: &mut HashMap<String, Place>) -> Option<C
     let now = Clock::default().now().unix_seconds();
     match Authority::new(&certificates, revocations) {
         Ok(authority) => {
+            if let Some(number) = authority.outdated(now) {
+                let message = format!(
+                    "block {number} of {} is not valid at this time, so nothing that it signed counts",
+                    ca_file.value.display()
+                );
+                findings.warn(&ca_file.spot, message);
+            }
             if let (false, Some(at)) = (authority.is_current(now), &listed) {
                 let message = "the list is not current, so no certificate of this CA counts until there is a newer one";
                 findings.warn(&at.spot, message);

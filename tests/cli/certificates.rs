@@ -401,6 +401,43 @@ fn a_file_of_a_ca_that_breaks_changes_nothing_and_a_new_list_is_read_by_itself()
     }
 }
 
+/// Nobody gets in with them, which an operator should know before a client does.
+#[test]
+fn a_ca_or_a_list_whose_time_it_is_not_is_warned_of() {
+    let folder = Folder::new();
+    let upstream = "127.0.0.1:9".parse().unwrap();
+    let tables = named("laptop", "san_dns = \"laptop.corp.test\"");
+    folder.configure(&certified(upstream, &format!("{CORP}{tables}")));
+    let file = folder.path("adit.toml");
+    let (past, future) = ((0, now() - 60), (now() + 3600, now() + 7200));
+    for (of_ca, of_list, warnings) in [
+        (current(), current(), &[][..]),
+        (past, current(), &["corp.pem is not valid at this time"]),
+        (future, current(), &["corp.pem is not valid at this time"]),
+        (current(), past, &["the list is not current"]),
+        (
+            past,
+            past,
+            &["corp.pem is not valid", "the list is not current"],
+        ),
+    ] {
+        let corp = ClientAuthority::new_with("corp CA", |params| set_validity(params, of_ca));
+        folder.write("corp.pem", 0o644, corp.pem());
+        folder.write("corp.crl", 0o644, corp.revocations(&[], of_list));
+        let checked = adit(&["check", "--config", file.to_str().unwrap()]);
+        assert_eq!((checked.code, checked.err.as_str()), (0, ""));
+        let lines: Vec<&str> = checked.out.lines().collect();
+        let (_, warned) = lines.split_last().unwrap();
+        assert_eq!(warned.len(), warnings.len(), "{warned:?}");
+        for (line, warning) in warned.iter().zip(warnings) {
+            assert!(
+                line.starts_with("warning: ") && line.contains(warning),
+                "{line}"
+            );
+        }
+    }
+}
+
 /// A block of PEM whose bytes end too early.
 fn cut(pem: &str) -> String {
     let lines: Vec<&str> = pem.lines().collect();

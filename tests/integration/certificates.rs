@@ -9,6 +9,7 @@ use crate::support::{
 
 mod authorities;
 mod budgets;
+mod chains;
 mod conformance;
 mod hostile;
 mod keys;

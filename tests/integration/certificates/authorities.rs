@@ -1,8 +1,7 @@
 //! Certificates that are known by a name, because a CA vouches for it (S6.2).
 
 use rcgen::{
-    CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, KeyPair,
-    NameConstraints, SanType,
+    CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType,
 };
 
 use crate::stage::{Stage, get};
@@ -12,13 +11,13 @@ use crate::support::{ClientAuthority, ClientCertificate, HOST, Tunnel, Upstream,
 
 use super::{VERSIONS, connected, named, over_tls, showing};
 
-const LAPTOP: &str = "laptop.corp.test";
+pub(super) const LAPTOP: &str = "laptop.corp.test";
 const OTHER: &str = "other.corp.test";
 const ROBOT: &str = "spiffe://corp.test/Robot";
-const ANA: &str = "Ana@corp.test";
+pub(super) const ANA: &str = "Ana@corp.test";
 
 /// Four names of one CA, and a second CA that has one name of its own.
-fn stage(corp: &ClientAuthority, second: &ClientAuthority, more: &str) -> Stage {
+pub(super) fn stage(corp: &ClientAuthority, second: &ClientAuthority, more: &str) -> Stage {
     let upstream = Upstream::serving(|_| ok("inside"));
     let edge = over_tls()
         .tunnel(Tunnel::certified(HOST, &upstream))
@@ -36,12 +35,12 @@ fn stage(corp: &ClientAuthority, second: &ClientAuthority, more: &str) -> Stage 
     Stage { edge, upstream }
 }
 
-fn corp() -> ClientAuthority {
+pub(super) fn corp() -> ClientAuthority {
     ClientAuthority::new("corp CA")
 }
 
 /// What a certificate comes to, twice: a CA is asked once, and the answer is remembered.
-fn judged(stage: &Stage, certificate: &ClientCertificate) -> (u16, String, String) {
+pub(super) fn judged(stage: &Stage, certificate: &ClientCertificate) -> (u16, String, String) {
     let mut found = None;
     for version in VERSIONS {
         let mut client = connected(&stage.edge, version, Some(certificate));
@@ -62,15 +61,20 @@ fn judged(stage: &Stage, certificate: &ClientCertificate) -> (u16, String, Strin
     found.unwrap()
 }
 
-fn is(stage: &Stage, certificate: &ClientCertificate, expected: (u16, &str, &str), what: &str) {
+pub(super) fn is(
+    stage: &Stage,
+    certificate: &ClientCertificate,
+    expected: (u16, &str, &str),
+    what: &str,
+) {
     let (status, reason, credential) = judged(stage, certificate);
     assert_eq!((status, &*reason, &*credential), expected, "{what}");
 }
 
 const UNKNOWN: (u16, &str, &str) = (401, "certificate_unknown", "");
-const UNTRUSTED: (u16, &str, &str) = (401, "certificate_untrusted", "");
+pub(super) const UNTRUSTED: (u16, &str, &str) = (401, "certificate_untrusted", "");
 
-fn forwarded(credential: &str) -> (u16, &str, &str) {
+pub(super) fn forwarded(credential: &str) -> (u16, &str, &str) {
     (200, "forwarded", credential)
 }
 
@@ -141,7 +145,10 @@ fn every_kind_of_name_is_found_under_its_authority() {
 }
 
 /// One change to a certificate of the right CA with the right name.
-fn with(corp: &ClientAuthority, change: impl FnOnce(&mut CertificateParams)) -> ClientCertificate {
+pub(super) fn with(
+    corp: &ClientAuthority,
+    change: impl FnOnce(&mut CertificateParams),
+) -> ClientCertificate {
     corp.issue_with(|params| {
         params.subject_alt_names.push(dns(LAPTOP));
         change(params);
@@ -216,99 +223,6 @@ fn only_the_authority_itself_vouches_and_only_for_clients() {
         ("the CA's own", corp.own(), UNKNOWN),
     ] {
         is(&stage, &certificate, expected, what);
-    }
-}
-
-#[test]
-fn what_stands_between_must_be_there_and_hold() {
-    let (corp, second) = (corp(), ClientAuthority::new("second CA"));
-    let stage = stage(&corp, &second, "");
-    let now = stage.edge.clock().now().unix_seconds();
-    let below = corp.below("office CA", |_| ());
-    let expired = corp.below("old CA", |params| set_validity(params, (0, now - 3600)));
-    let only = |subtrees: Vec<GeneralSubtree>, excluded: Vec<GeneralSubtree>| {
-        corp.below("narrow CA", |params| {
-            params.name_constraints = Some(NameConstraints {
-                permitted_subtrees: subtrees,
-                excluded_subtrees: excluded,
-            });
-        })
-    };
-    let subtree = |name: &str| vec![GeneralSubtree::DnsName(name.to_owned())];
-    let good = below.issue(&[dns(LAPTOP)]);
-    let deeper = below.below("desk CA", |_| ()).issue(&[dns(LAPTOP)]);
-    let mut shuffled = deeper.clone();
-    shuffled.chain[1..].reverse();
-    // A client's certificate is no CA's.
-    let leaf = corp.issue(&[dns("nobody.corp.test")]);
-    let mut by_client = ClientAuthority::new("corp CA").issue(&[dns(LAPTOP)]);
-    by_client.chain.extend(leaf.chain);
-    for (what, certificate, expected) in [
-        ("given", good.clone(), forwarded("laptop")),
-        ("two given", deeper.clone(), forwarded("laptop")),
-        ("two given, in no order", shuffled, forwarded("laptop")),
-        ("missing", good.alone(), UNTRUSTED),
-        ("expired", expired.issue(&[dns(LAPTOP)]), UNTRUSTED),
-        ("no CA's", by_client, UNTRUSTED),
-        (
-            "permitted",
-            only(subtree("corp.test"), vec![]).issue(&[dns(LAPTOP)]),
-            forwarded("laptop"),
-        ),
-        (
-            "not permitted",
-            only(subtree("evil.test"), vec![]).issue(&[dns(LAPTOP)]),
-            UNTRUSTED,
-        ),
-        (
-            "excluded",
-            only(vec![], subtree("corp.test")).issue(&[dns(LAPTOP)]),
-            UNTRUSTED,
-        ),
-        (
-            "not excluded",
-            only(vec![], subtree("evil.test")).issue(&[dns(LAPTOP)]),
-            forwarded("laptop"),
-        ),
-    ] {
-        is(&stage, &certificate, expected, what);
-    }
-    // A constraint on names of a kind that is not understood holds for every name of it.
-    let addresses = || vec![GeneralSubtree::Rfc822Name("corp.test".to_owned())];
-    for (what, authority) in [
-        ("addresses permitted", only(addresses(), vec![])),
-        ("addresses excluded", only(vec![], addresses())),
-    ] {
-        is(&stage, &authority.issue(&[email(ANA)]), UNTRUSTED, what);
-        is(
-            &stage,
-            &authority.issue(&[dns(LAPTOP)]),
-            forwarded("laptop"),
-            what,
-        );
-    }
-    // One link of the longer chain is missing.
-    let mut cut = deeper;
-    cut.chain.remove(1);
-    is(&stage, &cut, UNTRUSTED, "the nearer one is missing");
-}
-
-/// A constraint of the configured CA itself binds what it signs.
-#[test]
-fn an_authority_with_constraints_is_held_to_them() {
-    let constrained = |name: &str| {
-        ClientAuthority::new_with("corp CA", |params| {
-            params.name_constraints = Some(NameConstraints {
-                permitted_subtrees: vec![GeneralSubtree::DnsName(name.to_owned())],
-                excluded_subtrees: Vec::new(),
-            });
-        })
-    };
-    let second = ClientAuthority::new("second CA");
-    for (name, expected) in [("corp.test", forwarded("laptop")), ("evil.test", UNTRUSTED)] {
-        let corp = constrained(name);
-        let stage = stage(&corp, &second, "");
-        is(&stage, &corp.issue(&[dns(LAPTOP)]), expected, name);
     }
 }
 
