@@ -150,7 +150,8 @@ fn requests_under_way_do_not_notice() {
                     let mut count = 0;
                     while !stop.load(Ordering::Relaxed) {
                         assert_eq!(status(&mut client, &good), 200);
-                        assert_eq!(status(&mut client, &bearer("x")), 401);
+                        // Without a token: bad ones are counted, and a fast machine would reach 429.
+                        assert_eq!(status(&mut client, ""), 401);
                         count += 1;
                     }
                     count
