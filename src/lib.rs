@@ -41,6 +41,8 @@ pub mod boundary;
 
 pub mod certificate;
 
+pub mod seal;
+
 pub mod authn;
 
 pub mod authz;

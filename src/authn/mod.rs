@@ -8,6 +8,7 @@ pub mod bearer;
 pub mod cookie;
 pub mod origin;
 pub mod query;
+pub mod session;
 
 use std::rc::Rc;
 use std::sync::Arc;

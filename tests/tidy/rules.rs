@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "boundary",
     "token",
     "certificate",
+    "seal",
     "authn",
     "authz",
     "policy",
@@ -48,6 +49,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
         "boundary" => vec!["http", "json", "limits"],
         "token" => ground(&["boundary", "json", "http"]),
         "certificate" => ground(&["token"]),
+        "seal" => ground(&[]),
         "authn" => ground(&["token", "certificate", "http"]),
         "authz" => vec!["http", "boundary", "authn", "token", "certificate"],
         "policy" => vec![
