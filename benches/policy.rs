@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use adit::assertion::{Keys, Signer};
+use adit::authn::session::Ended;
 use adit::clock::Now;
 use adit::config::{self, settings::Settings};
 use adit::control;
@@ -226,6 +227,7 @@ fn judged(
             bytes: head.as_bytes(),
             head: parsed,
         },
+        ended: &Ended::default(),
     };
     decide(policy, black_box(&facts), now, memory)
 }

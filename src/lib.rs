@@ -47,6 +47,8 @@ pub mod authn;
 
 pub mod authz;
 
+pub mod handover;
+
 pub mod assertion;
 
 pub mod policy;

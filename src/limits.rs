@@ -15,10 +15,14 @@ pub const JSON_INTEGER_MAX: u64 = 1 << 53;
 pub const ISSUER_KEYS_MAX: usize = 64;
 /// Longest key set of an issuer, in bytes (S4.6).
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// Longest body of a request that a page of ours sends.
+pub const FLOW_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Shortest key that values are sealed with, in bytes.
 pub const SEAL_KEY_BYTES_MIN: usize = 32;
 /// Longest sealed value that is looked at, in letters.
 pub const SEALED_BYTES_MAX: usize = 6 * 1024;
+/// Longest target that a browser is brought back to, in bytes; from a longer one it comes back to `/`.
+pub const RETURN_TARGET_BYTES_MAX: usize = 2048;
 /// How long fetching a key set may take (S4.6).
 pub const KEY_SET_WITHIN: Duration = Duration::from_secs(5);
 /// A key set that could not be renewed for so long is not used any more, unless the configuration says otherwise (S4.6).

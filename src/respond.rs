@@ -6,9 +6,10 @@
 use crate::authn::Unauthenticated;
 use crate::clock::HttpDate;
 use crate::forward::{Overflow, Room};
+use crate::handover::{REQUEST_SECONDS, STATE_COOKIE};
 use crate::http::Version;
 use crate::http::decimal;
-use crate::http::request::Method;
+use crate::http::request::{Method, Request};
 use crate::policy::Refusal;
 
 /// What an answer of ours depends on beside its status.
@@ -65,6 +66,44 @@ pub fn key_set<R: Room>(set: &str, reply: Reply<'_>, out: &mut R) -> Result<(), 
     text.body("application/jwk-set+json", &[set], reply)
 }
 
+/// Writes a page of JSON that is true for this moment and client.
+pub fn json<R: Room>(page: &str, reply: Reply<'_>, out: &mut R) -> Result<(), Overflow> {
+    let mut text = Text::new(out);
+    text.head(200, "no-store", reply);
+    text.body("application/json", &[page], reply)
+}
+
+/// Answers what a browser asks on behalf of a listed origin's page (Fetch 4.8): yes, with credentials. What the page then
+/// sends must prove itself as any request.
+pub fn preflight<R: Room>(
+    request: Request<'_>,
+    reply: Reply<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let mut text = Text::new(out);
+    text.head(204, "no-store", reply);
+    let echoed: [(&str, &[u8]); 3] = [
+        ("Access-Control-Allow-Origin: ", b"Origin"),
+        (
+            "Access-Control-Allow-Methods: ",
+            b"Access-Control-Request-Method",
+        ),
+        (
+            "Access-Control-Allow-Headers: ",
+            b"Access-Control-Request-Headers",
+        ),
+    ];
+    for (name, asked) in echoed {
+        if let Some(value) = request.values_named(asked).next() {
+            text.put(name);
+            text.bytes(value);
+            text.put("\r\n");
+        }
+    }
+    text.put("Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
+    text.end()
+}
+
 /// Where the redirect listener sends a request (rstream 1.3, S5.5).
 #[derive(Clone, Copy, Debug)]
 pub struct Location<'a> {
@@ -86,21 +125,34 @@ pub fn redirect<R: Room>(
     let status = redirect_status(reply.method);
     let mut text = Text::new(out);
     text.head(status, "no-store", reply);
-    text.put("Location: https://");
-    text.put(location.host);
-    if location.port != 443 {
-        text.put(":");
-        text.number(location.port.into());
-    }
-    text.bytes(location.path);
-    if !location.query.is_empty() {
-        text.put("?");
-        text.bytes(location.query);
-    }
-    text.put("\r\n");
+    text.location(location);
     text.body(
         "application/json",
         &["{\"error\":\"", phrase(status), ".\"}"],
+        reply,
+    )
+}
+
+/// Writes a redirect to a page of the base host, with the cookie that ties it to this browser (S5.2, S5.3).
+pub fn sent<R: Room>(
+    location: Location<'_>,
+    state: &str,
+    reply: Reply<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let mut text = Text::new(out);
+    text.head(302, "no-store", reply);
+    text.location(location);
+    text.put("Set-Cookie: ");
+    text.put(STATE_COOKIE);
+    text.put("=");
+    text.put(state);
+    text.put("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=");
+    text.number(REQUEST_SECONDS);
+    text.put("\r\n");
+    text.body(
+        "application/json",
+        &["{\"error\":\"", phrase(302), ".\"}"],
         reply,
     )
 }
@@ -130,7 +182,9 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
         301 => "Moved Permanently",
+        302 => "Found",
         308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -171,6 +225,22 @@ impl<'o, R: Room> Text<'o, R> {
         self.bytes(text.as_bytes());
     }
 
+    /// Always absolute, and to a host of ours (S5.5).
+    fn location(&mut self, location: Location<'_>) {
+        self.put("Location: https://");
+        self.put(location.host);
+        if location.port != 443 {
+            self.put(":");
+            self.number(location.port.into());
+        }
+        self.bytes(location.path);
+        if !location.query.is_empty() {
+            self.put("?");
+            self.bytes(location.query);
+        }
+        self.put("\r\n");
+    }
+
     fn number(&mut self, number: u64) {
         self.bytes(decimal(number, &mut [0; 20]));
     }
@@ -200,6 +270,12 @@ impl<'o, R: Room> Text<'o, R> {
             (true, Version::Http10) => self.put("Connection: keep-alive\r\n"),
             (true, Version::Http11) => {}
         }
+    }
+
+    /// Ends the head of an answer that has no body.
+    fn end(mut self) -> Result<(), Overflow> {
+        self.put("\r\n");
+        if self.fits { Ok(()) } else { Err(Overflow) }
     }
 
     /// Ends the head, and adds the body unless the request was a HEAD.

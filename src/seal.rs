@@ -11,8 +11,6 @@
 //! base64url( version (1 byte) | random (32 bytes) | AES-256-GCM( plain ) | tag (16 bytes) )
 //! ```
 
-use std::fmt;
-
 use arrayvec::ArrayVec;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,6 +44,8 @@ pub enum Kind {
     ChallengeRequest,
     /// Hands a sign-in over to a tunnel.
     Code,
+    /// Hands a challenge that was met over to a tunnel.
+    ChallengeCode,
     /// A challenge was met.
     Challenge,
     /// A form of ours, in this browser.
@@ -61,6 +61,7 @@ impl Kind {
             Kind::Request => b"request",
             Kind::ChallengeRequest => b"challenge-request",
             Kind::Code => b"code",
+            Kind::ChallengeCode => b"challenge-code",
             Kind::Challenge => b"challenge",
             Kind::Form => b"form",
         }
@@ -229,13 +230,14 @@ mod tests {
 
     #[test]
     fn a_value_opens_as_what_it_was_sealed_for_and_as_nothing_else() {
-        const KINDS: [Kind; 8] = [
+        const KINDS: [Kind; 9] = [
             Kind::Session,
             Kind::BaseSession,
             Kind::State,
             Kind::Request,
             Kind::ChallengeRequest,
             Kind::Code,
+            Kind::ChallengeCode,
             Kind::Challenge,
             Kind::Form,
         ];

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 18] = [
     ("body", adit::http::body::fuzz_body),
     ("boundary", adit::boundary::fuzz_boundary),
     ("cookie", adit::forward::fuzz_cookie),
     ("field", adit::http::field::fuzz_field),
     ("forward", adit::forward::request::fuzz_forward),
+    ("handover", adit::handover::fuzz_handover),
     ("host", adit::http::host::fuzz_host),
     ("json", adit::json::fuzz_json),
     ("path", adit::http::path::fuzz_path),
@@ -29,6 +30,7 @@ const TARGETS: [Target; 16] = [
     ("request", adit::http::request::fuzz_request),
     ("response", adit::http::response::fuzz_response),
     ("scan", adit::http::scan::fuzz_scan),
+    ("seal", adit::seal::fuzz_seal),
     ("target", adit::http::target::fuzz_target),
     ("token", adit::token::fuzz_token),
     ("websocket", adit::http::websocket::fuzz_websocket),

@@ -1,4 +1,12 @@
-//! Names of cookies that are the edge's (S5.2).
+//! Cookies that are the edge's, by their names (S5.2).
+
+use crate::http::field::FieldKind;
+use crate::http::request::Request;
+
+/// Who is signed in, at one tunnel's host.
+pub const SESSION: &str = "__Host-rstream_auth";
+/// That a challenge was met, likewise.
+pub const CHALLENGE: &str = "__Host-rstream_challenge";
 
 /// Whether a cookie name is the edge's, whatever its case: browsers compare `__Host-` without case.
 pub fn is_ours(name: &[u8]) -> bool {
@@ -23,6 +31,37 @@ pub fn name(pair: &[u8]) -> &[u8] {
         .map(<[u8]>::trim_ascii)
         .find(|part| !part.is_empty())
         .unwrap_or_default()
+}
+
+/// What the lines of `Cookie` hold under one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie<'a> {
+    Absent,
+    One(&'a [u8]),
+    /// Which of them counts would depend on the reader.
+    Several,
+}
+
+impl<'a> Cookie<'a> {
+    /// All lines are judged together. A name that differs in case alone is one that a browser may have been given by
+    /// somebody else, so it counts as one more, and is never the one.
+    pub fn read(request: Request<'a>, wanted: &[u8]) -> Self {
+        let pairs = request
+            .values(FieldKind::Cookie)
+            .flat_map(|line| line.split(|&byte| byte == b';'))
+            .map(<[u8]>::trim_ascii);
+        let mut named = pairs.filter(|pair| name(pair).eq_ignore_ascii_case(wanted));
+        let Some(pair) = named.next() else {
+            return Cookie::Absent;
+        };
+        let value = pair
+            .strip_prefix(wanted)
+            .and_then(|rest| rest.strip_prefix(b"="));
+        match (value, named.next()) {
+            (Some(value), None) => Cookie::One(value),
+            (None, None) | (_, Some(_)) => Cookie::Several,
+        }
+    }
 }
 
 /// Whether a `Cookie` field value has a session, good or worthless.

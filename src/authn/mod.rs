@@ -6,6 +6,7 @@
 
 pub mod bearer;
 pub mod cookie;
+pub mod navigation;
 pub mod origin;
 pub mod query;
 pub mod session;
@@ -18,7 +19,9 @@ use crate::http::field::FieldKind;
 use crate::http::request::Request;
 use crate::token::{TokenError, VerifiedToken};
 use bearer::Bearer;
+use cookie::Cookie;
 use query::QueryToken;
+use session::SessionError;
 
 /// What each lane of a request holds.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +30,10 @@ pub struct Evidence<'a> {
     /// In the field that is the edge's: `Authorization`, or `Rstream-Authorization` where that is the application's.
     pub bearer: Bearer<'a>,
     pub query: QueryToken<'a>,
-    /// Whether there is a cookie of a session, good or worthless.
-    pub session: bool,
+    pub session: Cookie<'a>,
+    pub challenge: Cookie<'a>,
+    /// Whether there is a cookie of a session by any of its names, good or worthless.
+    pub has_session: bool,
     /// Of the connection, where it was asked for.
     pub certificate: Option<&'a PeerCertificate>,
 }
@@ -55,11 +60,20 @@ impl<'a> Evidence<'a> {
             Authorization::Edge => FieldKind::Authorization,
             Authorization::App => FieldKind::RstreamAuthorization,
         };
+        // Most requests with a token have none.
+        let has_cookies = request.values(FieldKind::Cookie).next().is_some();
+        let cookie = |name: &str| match has_cookies {
+            true => Cookie::read(request, name.as_bytes()),
+            false => Cookie::Absent,
+        };
         Evidence {
             authorization,
             bearer: Bearer::read(request, field),
             query: QueryToken::read(request.query().unwrap_or_default(), scratch),
-            session: request.values(FieldKind::Cookie).any(cookie::holds_session),
+            session: cookie(cookie::SESSION),
+            challenge: cookie(cookie::CHALLENGE),
+            has_session: has_cookies
+                && request.values(FieldKind::Cookie).any(cookie::holds_session),
             certificate,
         }
     }
@@ -72,8 +86,13 @@ impl<'a> Evidence<'a> {
             Bearer::OtherScheme => self.authorization == Authorization::App,
             Bearer::Malformed | Bearer::Token(_) | Bearer::Several => true,
         };
-        let others = has_bearer || self.query != QueryToken::Absent || self.session;
+        let others = has_bearer || self.query != QueryToken::Absent || self.has_session;
         self.certificate.is_some() && others
+    }
+
+    /// Whether a token is there, good or worthless.
+    pub fn has_token(&self) -> bool {
+        !matches!(self.token(), Err(Unauthenticated::NoToken))
     }
 
     /// The one token that counts, or why there is none. Of `Authorization` a bearer counts alone where there is one, good or
@@ -120,6 +139,16 @@ pub enum Identity {
     Anonymous,
     Token(Rc<VerifiedToken>),
     Certificate(Arc<CertificateCredential>),
+    Session(Rc<SessionUser>),
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionUser {
+    pub subject: Box<str>,
+    /// Empty where it is unknown, as the name.
+    pub email: Box<str>,
+    pub name: Box<str>,
 }
 
 impl Identity {
@@ -129,6 +158,7 @@ impl Identity {
             Identity::Anonymous => Mechanism::None,
             Identity::Token(_) => Mechanism::Token,
             Identity::Certificate(_) => Mechanism::Mtls,
+            Identity::Session(_) => Mechanism::Session,
         }
     }
 
@@ -138,6 +168,7 @@ impl Identity {
             Identity::Anonymous => None,
             Identity::Token(token) => token.exact_subject(),
             Identity::Certificate(owner) => Some(&*owner.subject).filter(|name| !name.is_empty()),
+            Identity::Session(user) => Some(&user.subject),
         }
     }
 
@@ -147,6 +178,7 @@ impl Identity {
             Identity::Anonymous => None,
             Identity::Token(token) => token.vouched_by(),
             Identity::Certificate(owner) => Some(&owner.bounds.id),
+            Identity::Session(_) => None,
         }
     }
 
@@ -157,6 +189,7 @@ impl Identity {
             Identity::Token(token) if token.credential().is_empty() => token.subject(),
             Identity::Token(token) => token.credential(),
             Identity::Certificate(owner) => &owner.bounds.id,
+            Identity::Session(user) => &user.subject,
         }
     }
 }
@@ -166,16 +199,23 @@ pub enum Mechanism {
     None,
     Token,
     Mtls,
+    Session,
 }
 
 impl Mechanism {
-    pub const ALL: [Mechanism; 3] = [Mechanism::None, Mechanism::Token, Mechanism::Mtls];
+    pub const ALL: [Mechanism; 4] = [
+        Mechanism::None,
+        Mechanism::Token,
+        Mechanism::Mtls,
+        Mechanism::Session,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Mechanism::None => "none",
             Mechanism::Token => "token",
             Mechanism::Mtls => "mtls",
+            Mechanism::Session => "session",
         }
     }
 }
@@ -198,6 +238,11 @@ pub enum Unauthenticated {
     /// A certificate with another proof beside it.
     AmbiguousProofs,
     Certificate(CertificateError),
+    /// Nobody is signed in, and this client cannot be sent to sign in.
+    NoSession,
+    /// The same cookie several times, or in another spelling.
+    SeveralSessions,
+    Session(SessionError),
 }
 
 impl Unauthenticated {
@@ -215,6 +260,9 @@ impl Unauthenticated {
             Unauthenticated::NoCertificate => "certificate_missing",
             Unauthenticated::AmbiguousProofs => "ambiguous_proofs",
             Unauthenticated::Certificate(error) => error.reason(),
+            Unauthenticated::NoSession => "session_missing",
+            Unauthenticated::SeveralSessions => "several_sessions",
+            Unauthenticated::Session(error) => error.reason(),
         }
     }
 }
@@ -246,7 +294,9 @@ mod tests {
                     authorization: Authorization::Edge,
                     bearer,
                     query,
-                    session: false,
+                    session: Cookie::Absent,
+                    challenge: Cookie::Absent,
+                    has_session: false,
                     certificate: None,
                 };
                 let expected = match (by_bearer, query) {
@@ -275,7 +325,9 @@ mod tests {
                 authorization: Authorization::App,
                 bearer,
                 query,
-                session: false,
+                session: Cookie::Absent,
+                challenge: Cookie::Absent,
+                has_session: false,
                 certificate: None,
             };
             evidence.token().map(|(token, _)| token)

@@ -31,6 +31,13 @@ impl OwnOrigin<'_> {
             && origins.all(|origin| self.is_own(origin) || self.is_allowed(origin))
     }
 
+    /// Whether the one page that a request comes from is its own or listed.
+    pub fn is_listed(&self, request: Request<'_>) -> bool {
+        let mut origins = request.values(FieldKind::Origin);
+        let is_good = |origin: &[u8]| self.is_own(origin) || self.is_allowed(origin);
+        origins.next().is_some_and(is_good) && origins.next().is_none()
+    }
+
     fn is_own(&self, origin: &[u8]) -> bool {
         let Some(authority) = origin.strip_prefix(b"https://") else {
             return false;

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::authn::Identity;
+use crate::authn::{Identity, SessionUser};
 use crate::boundary::{Boundary, Connect, ConnectContext};
 use crate::certificate::CertificateCredential;
 use crate::token::{Bounds, CONNECT_PERMISSION, VerifiedToken};
@@ -60,6 +60,10 @@ pub enum Forbidden {
     PathOutsideBoundary,
     /// A path rule applies, and the path has two readings (S2).
     PathAmbiguous,
+    /// Signed in, and not for this project.
+    SessionNotAllowed,
+    /// No challenge was met, and this client cannot be sent to one.
+    ChallengeMissing,
     /// A page of somebody else's has caused it, with a proof that a browser adds by itself (S5.1).
     CrossOrigin,
     /// The upstream must be told who it is, and the name is too long for that.
@@ -75,6 +79,8 @@ impl Forbidden {
             Forbidden::OutsideBoundary => "outside_boundary",
             Forbidden::PathOutsideBoundary => "path_outside_boundary",
             Forbidden::PathAmbiguous => "path_ambiguous",
+            Forbidden::SessionNotAllowed => "session_not_allowed",
+            Forbidden::ChallengeMissing => "challenge_missing",
             Forbidden::CrossOrigin => "cross_origin",
             Forbidden::SubjectTooLong => "subject_too_long",
         }
@@ -135,6 +141,16 @@ pub fn certificate(
         withholds_authorization: terms.withholds_authorization,
         names_sender: terms.names_sender,
     })
+}
+
+/// The permit of a session, which was found to open the tunnel's project.
+pub fn session(tunnel: usize, user: Rc<SessionUser>, terms: Terms) -> Permit {
+    Permit {
+        tunnel,
+        identity: Identity::Session(user),
+        withholds_authorization: terms.withholds_authorization,
+        names_sender: terms.names_sender,
+    }
 }
 
 /// Whether a token of this owner may pass that narrows nothing itself; others pass no further. Earns no permit.

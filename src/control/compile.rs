@@ -103,6 +103,7 @@ pub(super) fn snapshot(
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),
         signer: None,
+        flow: None,
         token_cache_entries: settings
             .tokens
             .as_ref()
@@ -145,6 +146,7 @@ pub(super) fn policy(
         shows_assertion_keys: settings.identity_headers(),
         keys,
         certificates: certificates.into(),
+        browsers: None,
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
     })
@@ -164,6 +166,8 @@ fn policy_tunnel(
         mechanisms: Mechanisms {
             token: tunnel.token_auth,
             certificate: tunnel.mtls_auth,
+            session: false,
+            challenge: false,
         },
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,

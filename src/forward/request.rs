@@ -46,15 +46,47 @@ pub fn write<R: Room>(
     }
     framing(&mut writer, request);
     hop(&mut writer, request, origin);
+    said(&mut writer, request, origin);
+    writer.put(origin.identity);
+    writer.finish()?;
+    Ok(permit.into_identity())
+}
+
+/// Writes the head of a request for a page of the edge itself, which the control thread answers. Its cookies go whole: they
+/// are what it is about.
+pub fn write_for_edge<R: Room>(
+    request: Request<'_>,
+    origin: Origin<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
+    let mut writer = Writer::new(out);
+    writer.put(request.method_name());
+    writer.put(b" ");
+    target(&mut writer, request);
+    writer.put(b" HTTP/1.1\r\n");
+    host(&mut writer, request);
+    for field in &request.head.fields {
+        let passes = matches!(
+            field.kind,
+            FieldKind::Cookie | FieldKind::Origin | FieldKind::Referer | FieldKind::Other
+        );
+        if passes && !field.nominated {
+            writer.field(field.name.of(request.bytes), field.value.of(request.bytes));
+        }
+    }
+    framing(&mut writer, request);
+    said(&mut writer, request, origin);
+    writer.finish()
+}
+
+/// What the edge says of every request.
+fn said<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>, origin: Origin<'_>) {
     if !origin.client.is_empty() {
         writer.field(b"X-Forwarded-For", origin.client.as_bytes());
     }
     writer.field(b"X-Forwarded-Proto", origin.scheme.as_bytes());
     writer.field(b"X-Forwarded-Host", request.head.host.as_str().as_bytes());
     writer.field(b"X-Request-Id", origin.request_id.as_bytes());
-    writer.put(origin.identity);
-    writer.finish()?;
-    Ok(permit.into_identity())
 }
 
 /// Path and query as they arrived, without our parameter. A query that held nothing else goes with its `?`.

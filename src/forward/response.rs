@@ -23,6 +23,8 @@ pub struct Terms<'a> {
     pub for_one: bool,
     /// The tunnel has `trailers = true`.
     pub trailers: bool,
+    /// It is the edge's own answer: its cookies are set.
+    pub from_edge: bool,
     /// For an answer that does not say when it was made (RFC 9110 6.6.1).
     pub date: HttpDate,
 }
@@ -177,7 +179,9 @@ fn passes(field: &Field, response: Response<'_>, terms: Terms<'_>) -> bool {
         | FieldKind::ProxyAuthorization => false,
         // The edge's own words, and an invitation to reach the service around it (S5.12).
         FieldKind::Adit | FieldKind::AltSvc => false,
-        FieldKind::SetCookie => !cookie::sets_ours(field.value.of(response.bytes)),
+        FieldKind::SetCookie => {
+            terms.from_edge || !cookie::sets_ours(field.value.of(response.bytes))
+        }
         FieldKind::CacheControl => !terms.token_in_query,
         FieldKind::Other => {
             !(terms.token_in_query

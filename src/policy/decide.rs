@@ -1,17 +1,20 @@
 //! The order of judgement (rstream 7.3, S1, S4).
 
+mod browser;
+mod pages;
 mod proofs;
 
-use crate::authn::{Authorization, Evidence, Identity, Unauthenticated};
+use crate::authn::navigation::is_preflight;
+use crate::authn::{Authorization, Identity, Unauthenticated};
 use crate::authz;
 use crate::boundary::ConnectContext;
 use crate::certificate::CertificateCache;
 use crate::clock::Now;
 use crate::http::path::{JudgedPath, judge};
-use crate::http::request::Method;
 use crate::token::TokenCache;
 
 use super::{Decision, Endpoint, Facts, Policy, Refusal, Refused, Scheme, Tunnel};
+use pages::Owner;
 use proofs::{Case, Spent, Verified};
 
 /// What one core remembers and works in: verified tokens, and room to decode into. It changes no verdict.
@@ -22,6 +25,8 @@ pub struct Memory {
     spent: Spent,
     path: Vec<u8>,
     query_token: Vec<u8>,
+    /// Where cookies are opened.
+    opened: Vec<u8>,
 }
 
 impl Memory {
@@ -32,6 +37,7 @@ impl Memory {
             spent: Spent::default(),
             path: Vec::new(),
             query_token: Vec::new(),
+            opened: Vec::new(),
         }
     }
 }
@@ -41,7 +47,7 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
     let (index, tunnel) = match route(policy, facts) {
         Ok(found) => found,
         Err(refusal) => {
-            return match endpoint(policy, facts, refusal) {
+            return match pages::of_base_host(policy, facts, refusal) {
                 Ok(which) => Decision::Endpoint(which),
                 Err(refusal) => Decision::Refuse(Refused {
                     refusal,
@@ -61,32 +67,41 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
         tunnel,
         context: connect_context(tunnel, &path),
     };
-    if is_edge_path(path.decoded) {
-        return case.refuse(Refusal::EdgePath, Identity::Anonymous);
+    let owner = pages::owner(tunnel.mechanisms, facts.request.path(), path.decoded);
+    match owner {
+        Owner::Tunnel | Owner::Session => {}
+        Owner::Nobody => return case.refuse(Refusal::EdgePath, Identity::Anonymous),
+        Owner::Flow => return Decision::Endpoint(Endpoint::Flow(Some(index))),
     }
-    if tunnel.mechanisms.is_public() {
-        let withheld = case.holds_edge_credential(&mut memory.tokens);
-        return Decision::Forward(authz::public(index, withheld));
-    }
-    // S3.4: a token that is not the proof stays here too. One in a field that is the application's must not go on, and
-    // the client must learn where tokens belong (S4.2).
-    if tunnel.authorization == Authorization::App && case.holds_edge_credential(&mut memory.tokens)
-    {
-        return case.unauthenticated(Unauthenticated::TokenForEdge);
-    }
-    let certificate = facts.connection.certificate;
     let scratch = &mut memory.query_token;
-    let evidence = Evidence::read(facts.request, tunnel.authorization, certificate, scratch);
     let mut verified = Verified {
         tokens: &mut memory.tokens,
         certificates: &mut memory.certificates,
         spent: &mut memory.spent,
+        opened: &mut memory.opened,
     };
-    match evidence.certificate {
-        Some(peer) => case.by_certificate(&evidence, peer, &mut verified),
-        None if tunnel.mechanisms.token => case.by_token(&evidence, &mut verified),
-        None => case.unauthenticated(Unauthenticated::NoCertificate),
+    if owner == Owner::Session {
+        return match pages::reads(facts.request) {
+            Ok(()) => {
+                let identity = case.identity(scratch, &mut verified);
+                Decision::Endpoint(Endpoint::Session(index, identity))
+            }
+            Err(refusal) => case.refuse(refusal, Identity::Anonymous),
+        };
     }
+    if tunnel.mechanisms.is_public() {
+        let withheld = case.holds_edge_credential(verified.tokens);
+        return Decision::Forward(authz::public(index, withheld));
+    }
+    if !tunnel.allowed_origins.is_empty() && is_preflight(facts.request) {
+        return case.preflight();
+    }
+    // S3.4: a token that is not the proof stays here too. One in a field that is the application's must not go on, and
+    // the client must learn where tokens belong (S4.2).
+    if tunnel.authorization == Authorization::App && case.holds_edge_credential(verified.tokens) {
+        return case.unauthenticated(Unauthenticated::TokenForEdge);
+    }
+    case.by_proof(scratch, &mut verified)
 }
 
 /// S1.2, S1.3: the canonical host decides, and it must be the name that TLS was made for. A target that says https is not
@@ -118,32 +133,6 @@ pub(super) fn route<'p>(
         (Scheme::Https | Scheme::Http, _) => {}
     }
     Ok((index, tunnel))
-}
-
-/// What the edge answers itself where no tunnel has the host: only on its base host, and only to who reads. `refusal` is
-/// why no tunnel was found; any other reason than that nobody has the host stands.
-fn endpoint(policy: &Policy, facts: &Facts<'_>, refusal: Refusal) -> Result<Endpoint, Refusal> {
-    const WHICH: Endpoint = Endpoint::AssertionKeys;
-
-    let request = facts.request;
-    if refusal != Refusal::UnknownHost
-        || request.head.host != policy.base_host
-        || !policy.shows_assertion_keys
-        || request.path() != WHICH.path().as_bytes()
-    {
-        return Err(refusal);
-    }
-    match request.head.method {
-        Method::Get | Method::Head => Ok(WHICH),
-        Method::Post
-        | Method::Put
-        | Method::Delete
-        | Method::Options
-        | Method::Patch
-        | Method::Trace
-        | Method::Connect
-        | Method::Other => Err(Refusal::ReadOnly),
-    }
 }
 
 pub(super) fn connect_context<'a>(

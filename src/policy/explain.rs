@@ -8,6 +8,7 @@ mod words;
 
 use std::net::IpAddr;
 
+use crate::authn::session::Ended;
 use crate::authn::{Authorization, Carrier, Evidence, Unauthenticated};
 use crate::certificate::PeerCertificate;
 use crate::clock::Now;
@@ -24,7 +25,7 @@ use super::decide::route;
 use super::{
     Connection, Decision, Endpoint, Facts, Memory, Policy, Refusal, Scheme, Tunnel, decide,
 };
-use words::{guard, no_proof, shortened, text};
+use words::{browser, guard, no_proof, shortened, text};
 
 /// A request as it comes to an edge.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +107,7 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
     let facts = Facts {
         connection: connection(rules.policy, &asked, client),
         request,
+        ended: &Ended::default(),
     };
     let mut memory = Memory::new(TokenCache::new(0));
     let decision = decide(rules.policy, &facts, now, &mut memory);
@@ -128,12 +130,23 @@ pub fn explain(asked: Asked<'_>, rules: Rules<'_>, now: Now) -> Option<Explanati
             steps.add("keys", saw);
             refused(steps, needs.otherwise.refusal)
         }
+        Decision::NeedsSignIn(_) => sent(steps, "sign_in"),
+        Decision::NeedsChallenge(_) => sent(steps, "challenge"),
         Decision::Endpoint(_) => Some(Explanation {
             steps: steps.0,
             status: Some(200),
             reason: "answered",
         }),
     }
+}
+
+/// A browser is sent to a page.
+fn sent(steps: Steps, reason: &'static str) -> Option<Explanation> {
+    Some(Explanation {
+        steps: steps.0,
+        status: Some(302),
+        reason,
+    })
 }
 
 /// The connection as its handshake would have made it: a client that is not asked shows no certificate.
@@ -213,6 +226,9 @@ impl Steps {
         if refused(Refusal::EdgePath) {
             return self.add("path", "it belongs to the edge on every tunnel");
         }
+        if let Decision::Endpoint(_) = decision {
+            return self.add("endpoint", "a page of the edge on this tunnel");
+        }
         self.add("guard", guard(tunnel));
         if tunnel.mechanisms.is_public() {
             return;
@@ -225,6 +241,10 @@ impl Steps {
         let evidence = Evidence::read(facts.request, tunnel.authorization, certificate, &mut query);
         if let Some(peer) = certificate {
             return self.certificate(policy, &evidence, peer, (tunnel, facts), decision, now);
+        }
+        let asks_browsers = tunnel.mechanisms.session || tunnel.mechanisms.challenge;
+        if asks_browsers && !(tunnel.mechanisms.token && evidence.has_token()) {
+            return self.add("browser", browser(decision));
         }
         if !tunnel.mechanisms.token {
             return self.add("proof", no_proof(Unauthenticated::NoCertificate));
@@ -282,7 +302,15 @@ impl Steps {
             Decision::Refuse(no) if no.refusal == Refusal::ReadOnly => {
                 return self.add("endpoint", format!("{page}, for GET and HEAD alone"));
             }
-            Decision::Refuse(_) | Decision::Forward(_) | Decision::NeedsKeys(_) => {}
+            Decision::Endpoint(Endpoint::Flow(_)) => {
+                return self.add("endpoint", "the base host's pages of signing in");
+            }
+            Decision::Refuse(_)
+            | Decision::Forward(_)
+            | Decision::NeedsKeys(_)
+            | Decision::NeedsSignIn(_)
+            | Decision::NeedsChallenge(_)
+            | Decision::Endpoint(Endpoint::Session(..) | Endpoint::Preflight(_)) => {}
         }
         let saw = match (refusal, facts.connection.server_name) {
             (Refusal::Misdirected, Some(name)) => {

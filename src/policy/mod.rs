@@ -15,6 +15,7 @@ pub mod refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::authn::session::{Ended, SessionRules};
 use crate::authn::{Authorization, Identity};
 use crate::authz::Permit;
 use crate::boundary::TunnelProperties;
@@ -22,6 +23,7 @@ use crate::certificate::{Certificates, PeerCertificate};
 use crate::http::host::CanonicalHost;
 use crate::http::request::Request;
 use crate::route::Routes;
+use crate::seal::Sealer;
 use crate::token::{KeySet, TokenKeys, WantedKey};
 
 pub use decide::{Memory, decide};
@@ -41,6 +43,8 @@ pub struct Policy {
     pub shows_assertion_keys: bool,
     /// `None`: no token is ever good.
     pub keys: Option<TokenKeys>,
+    /// `None`: no browser is asked to sign in or to meet a challenge.
+    pub browsers: Option<Arc<Browsers>>,
     /// Client certificates that somebody has registered.
     pub certificates: Arc<Certificates>,
     /// Tokens that fail per second and client; 0: no limit (S9).
@@ -65,6 +69,13 @@ impl Policy {
             ..self.clone()
         })
     }
+}
+
+/// What browsers are asked for, and by what their cookies are opened.
+#[derive(Debug)]
+pub struct Browsers {
+    pub sealer: Sealer,
+    pub sessions: SessionRules,
 }
 
 /// One published tunnel, as far as verdicts go.
@@ -96,11 +107,21 @@ pub struct Mechanisms {
     pub token: bool,
     /// `mtls_auth = true`.
     pub certificate: bool,
+    /// `rstream_auth = true`.
+    pub session: bool,
+    /// `challenge_mode = true`: no proof of who it is, and asked for before a session.
+    pub challenge: bool,
 }
 
 impl Mechanisms {
+    /// Nothing is asked for.
     pub fn is_public(self) -> bool {
         self == Mechanisms::default()
+    }
+
+    /// Whether somebody must prove who it is.
+    pub fn authenticates(self) -> bool {
+        self.token || self.certificate || self.session
     }
 }
 
@@ -156,6 +177,8 @@ impl Scheme {
 pub struct Facts<'a> {
     pub connection: Connection<'a>,
     pub request: Request<'a>,
+    /// Who has been signed out.
+    pub ended: &'a Ended,
 }
 
 /// What is to be done with a request.
@@ -165,6 +188,10 @@ pub enum Decision {
     Refuse(Refused),
     /// A token asks for a key that its issuer may have by now.
     NeedsKeys(Box<NeedsKeys>),
+    /// A browser that must sign in first, at the tunnel with this index.
+    NeedsSignIn(usize),
+    /// A browser that must meet a challenge first, likewise.
+    NeedsChallenge(usize),
     /// The edge itself answers.
     Endpoint(Endpoint),
 }
@@ -177,21 +204,22 @@ pub struct NeedsKeys {
     pub otherwise: Refused,
 }
 
-/// What the edge answers itself, on its base host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the edge answers itself.
+#[derive(Clone, Debug)]
 pub enum Endpoint {
-    /// The public keys of assertions, for upstreams.
+    /// The public keys of assertions, for upstreams: a page of the base host.
     AssertionKeys,
+    /// Who is signed in at the tunnel with this index.
+    Session(usize, Identity),
+    /// What a page of another origin, which may, may ask of the tunnel with this index (S5.9).
+    Preflight(usize),
+    /// A step of signing in, signing out or a challenge, which the control thread answers; of this tunnel, or of the base
+    /// host.
+    Flow(Option<usize>),
 }
 
-impl Endpoint {
-    /// The path of its page on the base host. It lies where the edge owns every path (S1.4).
-    pub fn path(self) -> &'static str {
-        match self {
-            Endpoint::AssertionKeys => "/.well-known/rstream/jwks.json",
-        }
-    }
-}
+/// The path of the keys of assertions on the base host. It lies where the edge owns every path (S1.4).
+pub const ASSERTION_KEYS_PATH: &str = "/.well-known/rstream/jwks.json";
 
 /// A no, and how far the request came.
 #[derive(Debug)]

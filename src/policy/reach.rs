@@ -1,7 +1,7 @@
 //! Who can reach a place at most, for `adit check --who-can-reach`. Never on the data path.
 
 use super::decide::{connect_context, is_edge_path};
-use super::{Endpoint, Policy};
+use super::{ASSERTION_KEYS_PATH, Policy};
 use crate::authz;
 use crate::http::host::CanonicalHost;
 use crate::http::path::judge;
@@ -24,7 +24,7 @@ pub fn reach<'a>(policy: &'a Policy, host: &CanonicalHost, path: &[u8]) -> Reach
     let Some(tunnel) = tunnel.and_then(|index| policy.tunnels.get(*index)) else {
         let is_page = policy.shows_assertion_keys
             && *host == policy.base_host
-            && path == Endpoint::AssertionKeys.path().as_bytes();
+            && path == ASSERTION_KEYS_PATH.as_bytes();
         if is_page {
             return Reach::Everybody;
         }

@@ -168,6 +168,7 @@ impl Exchange<'_> {
             token_in_query: self.token_in_query,
             for_one: self.for_one,
             trailers: self.trailers,
+            from_edge: self.from_edge,
             date: self.place.core.date(),
         }
     }

@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::http::request::Request;
 use crate::http::response::ResponseHead;
 use crate::http::websocket;
-use crate::policy::{Decision, Facts, Refusal, Refused, decide};
+use crate::policy::{Decision, Endpoint, Refusal, Refused};
 use crate::runtime::buffer::Buffer;
 use crate::tls::stream::HandshakeError;
 
@@ -15,6 +15,7 @@ use super::behind::{body_start, go_on};
 use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
+use super::flow::Flow;
 use super::head::{Arriving, NoHead};
 use super::keys::judge_with_keys;
 use super::preamble::BadPreamble;
@@ -212,16 +213,14 @@ async fn judge(
     let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
     let bytes = buffer.filled().get(..length).unwrap_or_default();
     let request = Request { bytes, head };
-    let facts = Facts {
-        connection: client.facts().of(trace.client.address),
-        request,
-    };
+    let connection = client.facts().of(trace.client.address);
     let now = arrived.judged_at(core, trace);
-    let decided = (entry != Entry::Redirect)
-        .then(|| decide(&snapshot.policy, &facts, now, &mut core.memory.borrow_mut()));
+    let decided =
+        (entry != Entry::Redirect).then(|| core.decide(snapshot, connection, request, now));
     let (newer, decision) = match decided {
         Some(Decision::NeedsKeys(needs)) => {
-            let (newer, decision) = Box::pin(judge_with_keys(core, *needs, &facts)).await;
+            let (newer, decision) =
+                Box::pin(judge_with_keys(core, *needs, connection, request)).await;
             (newer, Some(decision))
         }
         decided => (None, decided),
@@ -244,6 +243,7 @@ async fn judge(
         for_one: false,
         websocket,
         trailers: false,
+        from_edge: false,
     };
     let Some(decision) = decision else {
         let (next, rest) = redirect(&exchange, rest).await;
@@ -264,7 +264,10 @@ async fn obey(
 ) -> (Identity, Keeps, Option<Buffer>) {
     match decision {
         Decision::Forward(permit) => {
-            exchange.for_one = permit.identity().mechanism() == Mechanism::Mtls;
+            exchange.for_one = matches!(
+                permit.identity().mechanism(),
+                Mechanism::Mtls | Mechanism::Session
+            );
             exchange.trailers = exchange.place.snapshot.passes_trailers(permit.tunnel());
             let (identity, keeps, rest) = exchange.forward(permit, response, rest).await;
             if identity.mechanism() != Mechanism::None {
@@ -275,11 +278,38 @@ async fn obey(
         Decision::Refuse(refused) => refuse(exchange, refused, rest).await,
         // Its keys were asked for, or cannot be.
         Decision::NeedsKeys(needs) => refuse(exchange, needs.otherwise, rest).await,
-        Decision::Endpoint(which) => {
-            let (keeps, rest) = exchange.serve(which, rest).await;
+        Decision::NeedsSignIn(tunnel) => interact(exchange, tunnel, Flow::SignIn, rest).await,
+        Decision::NeedsChallenge(tunnel) => interact(exchange, tunnel, Flow::Challenge, rest).await,
+        Decision::Endpoint(Endpoint::Flow(tunnel)) => {
+            exchange.place.trace.tunnel.set(tunnel);
+            let (keeps, rest) = exchange.ask_flow(response, rest).await;
             (Identity::Anonymous, keeps, rest)
         }
+        Decision::Endpoint(Endpoint::AssertionKeys) => {
+            let (keeps, rest) = exchange.show_keys(rest).await;
+            (Identity::Anonymous, keeps, rest)
+        }
+        Decision::Endpoint(Endpoint::Preflight(tunnel)) => {
+            let (keeps, rest) = exchange.answer_preflight(tunnel, rest).await;
+            (Identity::Anonymous, keeps, rest)
+        }
+        Decision::Endpoint(Endpoint::Session(tunnel, identity)) => {
+            let (keeps, rest) = exchange.tell_session(tunnel, &identity, rest).await;
+            (identity, keeps, rest)
+        }
     }
+}
+
+/// Sends a browser to sign in, or to a challenge.
+async fn interact(
+    exchange: &Exchange<'_>,
+    tunnel: usize,
+    flow: Flow,
+    rest: Option<Buffer>,
+) -> (Identity, Keeps, Option<Buffer>) {
+    exchange.place.trace.tunnel.set(Some(tunnel));
+    let (keeps, rest) = exchange.send_to(flow, rest).await;
+    (Identity::Anonymous, keeps, rest)
 }
 
 async fn refuse(

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use arrayvec::ArrayString;
 
+use crate::authn::session::Ended;
 use crate::certificate::CertificateCache;
 use crate::clock::{HttpDate, Now, http_date};
 use crate::forward::identity;
-use crate::http::request::RequestHead;
+use crate::http::request::{Request, RequestHead};
 use crate::http::response::ResponseHead;
 use crate::limits::EXHAUSTED_EVICTIONS;
-use crate::policy::Memory;
 use crate::policy::client_address::REQUEST_ID_BYTES_MAX;
+use crate::policy::{Connection, Decision, Facts, Memory, decide};
 use crate::runtime::buffer::BufferPool;
 use crate::runtime::clock::Clock;
 use crate::runtime::deadline::Deadlines;
@@ -43,6 +44,8 @@ pub struct Core {
     pub pools: Pools,
     pub memory: RefCell<Memory>,
     pub keys: KeyRequests,
+    /// Who has been signed out.
+    pub ended: RefCell<Ended>,
     /// Where it is made up what upstreams are told of senders.
     pub identity: RefCell<identity::Scratch>,
     snapshot: RefCell<Arc<Snapshot>>,
@@ -105,6 +108,7 @@ impl Core {
             pools: Pools::default(),
             memory: RefCell::new(Memory::new(TokenCache::new(snapshot.token_cache_entries))),
             keys,
+            ended: RefCell::default(),
             identity: RefCell::default(),
             snapshot: RefCell::new(snapshot),
             counters: RefCell::new(Counters::default()),
@@ -143,6 +147,22 @@ impl Core {
         self.pools
             .retain(&origins.map(|origin| origin.id).collect());
         *self.snapshot.borrow_mut() = snapshot;
+    }
+
+    /// Judges a request by this snapshot.
+    pub fn decide(
+        &self,
+        snapshot: &Snapshot,
+        connection: Connection<'_>,
+        request: Request<'_>,
+        now: Now,
+    ) -> Decision {
+        let facts = Facts {
+            connection,
+            request,
+            ended: &self.ended.borrow(),
+        };
+        decide(&snapshot.policy, &facts, now, &mut self.memory.borrow_mut())
     }
 
     /// The time, by one clock: a step of the wall clock is seen with the next sweep.

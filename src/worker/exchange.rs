@@ -34,6 +34,8 @@ pub(super) struct Exchange<'a> {
     pub websocket: Option<websocket::Accept>,
     /// Whether trailer fields pass: the tunnel's `trailers`, once the tunnel is known.
     pub trailers: bool,
+    /// Whether the edge itself answers, by its control thread.
+    pub from_edge: bool,
 }
 
 impl Exchange<'_> {
@@ -84,7 +86,7 @@ impl Exchange<'_> {
 
     /// A request that is all head. Where a pooled connection turns out to have been closed before anything came back, it
     /// is sent once more on a new one, if sending it twice does no harm (RFC 9110 9.2.2).
-    async fn without_body(
+    pub(super) async fn without_body(
         &self,
         servers: &[Origin],
         mut head: Buffer,
@@ -131,7 +133,7 @@ impl Exchange<'_> {
     }
 
     /// A request whose body follows: it is sent while the answer is awaited, so an upstream may answer early.
-    async fn with_body(
+    pub(super) async fn with_body(
         &self,
         servers: &[Origin],
         head: Buffer,

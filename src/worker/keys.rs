@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::http::request::Request;
 use crate::limits::{KEY_WAIT_MAX, KEY_WAITS_MAX};
-use crate::policy::{Decision, Facts, NeedsKeys, decide};
+use crate::policy::{Connection, Decision, NeedsKeys};
 use crate::runtime::asks::Asks;
 use crate::token::WantedKey;
 
@@ -91,7 +92,8 @@ impl KeyRequests {
 pub(super) async fn judge_with_keys(
     core: &Core,
     needs: NeedsKeys,
-    facts: &Facts<'_>,
+    connection: Connection<'_>,
+    request: Request<'_>,
 ) -> (Option<Arc<Snapshot>>, Decision) {
     let NeedsKeys { key, otherwise } = needs;
     let asked_at = core.now().monotonic;
@@ -99,9 +101,6 @@ pub(super) async fn judge_with_keys(
         return (None, Decision::Refuse(otherwise));
     }
     let snapshot = core.snapshot();
-    let decision = {
-        let mut memory = core.memory.borrow_mut();
-        decide(&snapshot.policy, facts, core.now(), &mut memory)
-    };
+    let decision = core.decide(&snapshot, connection, request, core.now());
     (Some(snapshot), decision)
 }

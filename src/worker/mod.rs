@@ -15,6 +15,7 @@ pub mod connection;
 pub mod core;
 mod departure;
 mod exchange;
+mod flow;
 mod head;
 pub mod keys;
 mod pace;

@@ -7,7 +7,7 @@ use crate::http::Version;
 use crate::http::body::{BodyDecoder, Framing};
 use crate::http::request::Method;
 use crate::limits::REFUSED_BODY_BYTES_MAX;
-use crate::policy::{Endpoint, Refusal};
+use crate::policy::Refusal;
 use crate::respond::{self, Location, Reply};
 use crate::runtime::buffer::Buffer;
 use crate::telemetry::counters::Verdict;
@@ -75,21 +75,10 @@ impl Exchange<'_> {
         }
     }
 
-    /// Answers with a page of the edge itself, likewise.
-    pub(super) async fn serve(
-        &self,
-        which: Endpoint,
-        body: Option<Buffer>,
-    ) -> (Keeps, Option<Buffer>) {
-        let Place {
-            core,
-            snapshot,
-            trace,
-            ..
-        } = self.place;
-        let page = match which {
-            Endpoint::AssertionKeys => snapshot.signer.as_ref().map(|signer| signer.key_set()),
-        };
+    /// Answers with the keys of assertions, likewise.
+    pub(super) async fn show_keys(&self, body: Option<Buffer>) -> (Keeps, Option<Buffer>) {
+        let Place { core, snapshot, .. } = self.place;
+        let page = snapshot.signer.as_ref().map(|signer| signer.key_set());
         let Some(page) = page else {
             return self.refuse(Refusal::UnknownHost, body).await;
         };
@@ -97,15 +86,7 @@ impl Exchange<'_> {
         let mut out = core.buffers.take();
         let written = respond::key_set(page, self.reply(keeps), &mut out);
         debug_assert!(written.is_ok(), "the set is far smaller than a buffer");
-        trace.verdict.set(Verdict::Answered);
-        trace.end(EndedBy::Complete, "answered");
-        match self.send_own(out, 200, keeps).await {
-            Keeps::Open => {
-                trace.enter(Phase::Done);
-                self.discard(body).await
-            }
-            ended @ (Keeps::Linger | Keeps::Closed) => (ended, body),
-        }
+        self.send_page(out, 200, "answered", keeps, body).await
     }
 
     /// Refuses a request that was read to its end.
@@ -123,7 +104,7 @@ impl Exchange<'_> {
     }
 
     /// Sends an answer of ours.
-    async fn send_own(&self, out: Buffer, status: u16, keeps: bool) -> Keeps {
+    pub(super) async fn send_own(&self, out: Buffer, status: u16, keeps: bool) -> Keeps {
         let Place {
             core,
             client,
@@ -141,7 +122,7 @@ impl Exchange<'_> {
         if keeps { Keeps::Open } else { Keeps::Linger }
     }
 
-    fn reply(&self, persistent: bool) -> Reply<'_> {
+    pub(super) fn reply(&self, persistent: bool) -> Reply<'_> {
         Reply {
             method: Some(self.request.head.method),
             version: self.request.head.version,
@@ -154,7 +135,7 @@ impl Exchange<'_> {
 
     /// Whether the rest of the body is worth reading to keep the connection. A client that waits for `100 Continue` may
     /// never send it, so its connection would be out of step.
-    fn body_is_short(&self, body: Option<&Buffer>) -> bool {
+    pub(super) fn body_is_short(&self, body: Option<&Buffer>) -> bool {
         match self.request.head.framing {
             Framing::None => true,
             Framing::Length(length) => {
@@ -170,7 +151,7 @@ impl Exchange<'_> {
 
     /// Reads the body of a refused request to its end; gives up, and with it the connection, after
     /// [`REFUSED_BODY_BYTES_MAX`].
-    async fn discard(&self, body: Option<Buffer>) -> (Keeps, Option<Buffer>) {
+    pub(super) async fn discard(&self, body: Option<Buffer>) -> (Keeps, Option<Buffer>) {
         let Place {
             core,
             client,

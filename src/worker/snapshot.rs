@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// The servers that each tunnel's requests go to, by the tunnel's index in the policy.
     pub origins: Vec<Vec<Origin>>,
+    /// Where the control thread answers browsers that sign in; `None`: nobody is asked to.
+    pub flow: Option<Origin>,
     /// `None` where nothing listens with TLS.
     pub server_names: Option<Arc<ServerNames>>,
     /// The port browsers see, for redirects.

@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "seal",
     "authn",
     "authz",
+    "handover",
     "policy",
     "assertion",
     "forward",
@@ -52,6 +53,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
         "seal" => ground(&[]),
         "authn" => ground(&["token", "certificate", "http"]),
         "authz" => vec!["http", "boundary", "authn", "token", "certificate"],
+        "handover" => ground(&["seal", "authn"]),
         "policy" => vec![
             "http",
             "route",
@@ -62,6 +64,8 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "authz",
             "clock",
             "limits",
+            "seal",
+            "handover",
         ],
         "assertion" => vec!["http", "limits", "secret"],
         "forward" => vec![
@@ -73,7 +77,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "clock",
             "limits",
         ],
-        "respond" => vec!["http", "authn", "policy", "forward", "clock"],
+        "respond" => vec!["http", "authn", "handover", "policy", "forward", "clock"],
         "runtime" => vec!["limits", "clock"],
         "listener" => vec!["runtime", "limits"],
         "tls" => ground(&["runtime", "http", "certificate"]),

@@ -15,6 +15,7 @@ const TERMS: Terms<'_> = Terms {
     persistent: true,
     token_in_query: false,
     for_one: false,
+    from_edge: false,
     trailers: false,
     date: HttpDate::new_const(),
 };

@@ -70,6 +70,8 @@ pub(super) struct Verified<'m> {
     pub(super) tokens: &'m mut TokenCache,
     pub(super) certificates: &'m mut CertificateCache,
     pub(super) spent: &'m mut Spent,
+    /// Where cookies are opened.
+    pub(super) opened: &'m mut Vec<u8>,
 }
 
 impl Case<'_> {
@@ -85,7 +87,61 @@ impl Case<'_> {
         self.refuse(Refusal::Unauthenticated(why), Identity::Anonymous)
     }
 
-    fn terms(&self, withholds_authorization: bool) -> authz::Terms {
+    /// By the first proof that counts, in the order of rstream 7.3. `path` of the memory is in use.
+    pub(super) fn by_proof(&self, scratch: &mut Vec<u8>, verified: &mut Verified<'_>) -> Decision {
+        let evidence = self.evidence(scratch);
+        let mechanisms = self.tunnel.mechanisms;
+        let asks_browsers = mechanisms.session || mechanisms.challenge;
+        match evidence.certificate {
+            Some(peer) => self.by_certificate(&evidence, peer, verified),
+            None if mechanisms.token && (evidence.has_token() || !asks_browsers) => {
+                self.by_token(&evidence, verified)
+            }
+            None if asks_browsers => self.by_browser(&evidence, verified),
+            None => self.unauthenticated(Unauthenticated::NoCertificate),
+        }
+    }
+
+    /// Who it is, whatever it may do: for the page that tells.
+    pub(super) fn identity(&self, scratch: &mut Vec<u8>, verified: &mut Verified<'_>) -> Identity {
+        let evidence = self.evidence(scratch);
+        let mechanisms = self.tunnel.mechanisms;
+        let by_session = |opened: &mut Vec<u8>| self.session(&evidence, opened).ok();
+        if let Some(peer) = evidence.certificate {
+            let owner = (!evidence.is_ambiguous()).then(|| self.owner(peer, verified).ok());
+            return owner
+                .flatten()
+                .map_or(Identity::Anonymous, Identity::Certificate);
+        }
+        if mechanisms.token && evidence.has_token() {
+            let token = self.verify(&evidence, verified).ok();
+            return token.map_or(Identity::Anonymous, |(token, _)| Identity::Token(token));
+        }
+        let session = mechanisms.session.then(|| by_session(verified.opened));
+        session
+            .flatten()
+            .map_or(Identity::Anonymous, Identity::Session)
+    }
+
+    fn evidence<'e>(&'e self, scratch: &'e mut Vec<u8>) -> Evidence<'e> {
+        let certificate = self.facts.connection.certificate;
+        Evidence::read(
+            self.facts.request,
+            self.tunnel.authorization,
+            certificate,
+            scratch,
+        )
+    }
+
+    pub(super) fn own_origin(&self) -> OwnOrigin<'_> {
+        OwnOrigin {
+            host: self.facts.request.head.host.as_str(),
+            port: self.policy.public_port,
+            allowed: &self.tunnel.allowed_origins,
+        }
+    }
+
+    pub(super) fn terms(&self, withholds_authorization: bool) -> authz::Terms {
         authz::Terms {
             withholds_authorization,
             names_sender: self.tunnel.names_sender,
@@ -110,12 +166,7 @@ impl Case<'_> {
             Ok(owner) => owner,
             Err(refusal) => return self.refuse(refusal, Identity::Anonymous),
         };
-        let origin = OwnOrigin {
-            host: self.facts.request.head.host.as_str(),
-            port: self.policy.public_port,
-            allowed: &self.tunnel.allowed_origins,
-        };
-        let permit = if origin.admits(self.facts.request) {
+        let permit = if self.own_origin().admits(self.facts.request) {
             let withholds = self.tunnel.authorization == Authorization::Edge
                 && self.holds_edge_credential(verified.tokens);
             authz::certificate(self.index, &owner, self.terms(withholds), &self.context)
@@ -186,7 +237,7 @@ impl Case<'_> {
     }
 
     /// The token that counts, verified. One that must be verified anew takes what the client has left to fail (S9).
-    fn verify(
+    pub(super) fn verify(
         &self,
         evidence: &Evidence<'_>,
         Verified { tokens, spent, .. }: &mut Verified<'_>,

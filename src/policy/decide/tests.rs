@@ -1,6 +1,7 @@
 use ring::hmac;
 
 use super::*;
+use crate::authn::session::Ended;
 use crate::boundary::TunnelProperties;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
@@ -12,9 +13,10 @@ use crate::route::Routes;
 use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+mod browser;
 mod certificate;
 mod credential;
 mod failures;
@@ -28,18 +30,20 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const PUBLIC: Mechanisms = Mechanisms {
     token: false,
     certificate: false,
+    session: false,
+    challenge: false,
 };
 const TOKEN: Mechanisms = Mechanisms {
     token: true,
-    certificate: false,
+    ..PUBLIC
 };
 const CERTIFICATE: Mechanisms = Mechanisms {
-    token: false,
     certificate: true,
+    ..PUBLIC
 };
 const BOTH: Mechanisms = Mechanisms {
-    token: true,
     certificate: true,
+    ..TOKEN
 };
 const NOW: u64 = 1_700_000_000;
 const LIMITS: HeadLimits = HeadLimits {
@@ -98,6 +102,7 @@ fn policy() -> Policy {
             .into(),
         shows_assertion_keys: true,
         certificates: Arc::default(),
+        browsers: None,
         keys: Some(TokenKeys::new(
             SECRET,
             Some(Bounds::connect_within(&["p1"])),
@@ -125,6 +130,7 @@ fn judge_with(
             bytes: head.as_bytes(),
             head: &parsed,
         },
+        ended: &NOBODY,
     };
     let decision = decide(policy, &facts, now(), memory);
     let asked = Asked {
@@ -145,6 +151,10 @@ fn judge_with(
         Decision::Forward(_) => None,
         Decision::Refuse(refused) => Some(refused.refusal),
         Decision::NeedsKeys(needs) => Some(needs.otherwise.refusal),
+        Decision::NeedsSignIn(_) | Decision::NeedsChallenge(_) => {
+            assert_eq!(explained.status, Some(302), "{head}");
+            return decision;
+        }
         Decision::Endpoint(_) => {
             assert_eq!(
                 (explained.status, explained.reason),
@@ -164,6 +174,9 @@ fn judge_with(
 fn plain() -> Connection<'static> {
     Connection::plain(None)
 }
+
+/// Nobody has been signed out.
+static NOBODY: LazyLock<Ended> = LazyLock::new(Ended::default);
 
 fn memory() -> Memory {
     Memory::new(TokenCache::new(16))
@@ -192,7 +205,14 @@ fn word(decision: &Decision) -> String {
             let kid = needs.key.kid.as_deref().unwrap_or_default();
             format!("keys of {} for {kid}", needs.key.issuer)
         }
-        Decision::Endpoint(which) => format!("answer {which:?}"),
+        Decision::NeedsSignIn(_) => "302 sign_in".to_owned(),
+        Decision::NeedsChallenge(_) => "302 challenge".to_owned(),
+        Decision::Endpoint(Endpoint::AssertionKeys) => "answer AssertionKeys".to_owned(),
+        Decision::Endpoint(Endpoint::Flow(_)) => "answer flow".to_owned(),
+        Decision::Endpoint(Endpoint::Preflight(_)) => "answer preflight".to_owned(),
+        Decision::Endpoint(Endpoint::Session(_, identity)) => {
+            format!("answer session of {}", identity.mechanism().as_str())
+        }
     }
 }
 

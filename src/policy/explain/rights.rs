@@ -128,6 +128,8 @@ impl Steps {
             Decision::Forward(_)
             | Decision::Refuse(_)
             | Decision::NeedsKeys(_)
+            | Decision::NeedsSignIn(_)
+            | Decision::NeedsChallenge(_)
             | Decision::Endpoint(_) => {}
         }
     }

@@ -1,9 +1,9 @@
 //! The words of explanations.
 
-use crate::authn::{Authorization, Unauthenticated};
+use crate::authn::{Authorization, Identity, Unauthenticated};
 use crate::boundary::LeafAnswer;
 use crate::clock::Now;
-use crate::policy::Tunnel;
+use crate::policy::{Decision, Tunnel};
 use crate::token::inspect;
 
 /// What a tunnel asks for.
@@ -15,11 +15,41 @@ pub(super) fn guard(tunnel: &Tunnel) -> String {
         }
     };
     let certificate = "mtls_auth = true: a client certificate, alone";
-    match (tunnel.mechanisms.certificate, tunnel.mechanisms.token) {
-        (false, false) => "public = true: everybody may enter".to_owned(),
-        (false, true) => token.to_owned(),
-        (true, false) => certificate.to_owned(),
-        (true, true) => format!("{certificate}; or {token}"),
+    let mechanisms = tunnel.mechanisms;
+    let all = [
+        (mechanisms.certificate, certificate),
+        (mechanisms.token, token),
+        (
+            mechanisms.challenge,
+            "challenge_mode = true: the cookie of a challenge that was met",
+        ),
+        (
+            mechanisms.session,
+            "rstream_auth = true: the cookie of a session",
+        ),
+        (
+            !mechanisms.authenticates() && !mechanisms.challenge,
+            "public = true: everybody may enter",
+        ),
+    ];
+    let on = all.into_iter().filter(|(on, _)| *on);
+    let on: Vec<&str> = on.map(|(_, words)| words).collect();
+    on.join("; ")
+}
+
+/// What a browser's cookies came to. Who was signed out since, only the process knows.
+pub(super) fn browser(decision: &Decision) -> String {
+    match decision {
+        Decision::Forward(permit) => match permit.identity() {
+            Identity::Session(user) => format!("signed in as {}", user.subject),
+            Identity::Anonymous | Identity::Token(_) | Identity::Certificate(_) => {
+                "the challenge was met".to_owned()
+            }
+        },
+        Decision::NeedsSignIn(_) => "nobody is signed in: it is sent to sign in".to_owned(),
+        Decision::NeedsChallenge(_) => "no challenge was met: it is sent to one".to_owned(),
+        Decision::Refuse(no) => format!("refused: {}", no.refusal.reason()),
+        Decision::NeedsKeys(_) | Decision::Endpoint(_) => String::new(),
     }
 }
 
@@ -63,6 +93,11 @@ pub(super) fn no_proof(why: Unauthenticated) -> &'static str {
         }
         Unauthenticated::AmbiguousProofs => "another proof beside the client certificate",
         Unauthenticated::Certificate(_) => "a client certificate",
+        Unauthenticated::NoSession => {
+            "nobody is signed in, and this client cannot be sent to sign in"
+        }
+        Unauthenticated::SeveralSessions => "several cookies of a session",
+        Unauthenticated::Session(_) => "a session",
     }
 }
 

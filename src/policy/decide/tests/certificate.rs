@@ -281,6 +281,29 @@ fn pages_of_others_cause_nothing_with_a_certificate() {
     assert_eq!(word(&decision), "forward token withheld");
 }
 
+/// S5.9: the edge answers what a browser asks before it sends a page's request; nothing of it is forwarded.
+#[test]
+fn a_preflight_is_answered_for_listed_origins_and_for_no_other() {
+    for (origin, verdict) in [
+        ("https://admin.example.com", "answer preflight"),
+        ("https://cert.t.example.com", "answer preflight"),
+        ("https://evil.t.example.com", "403 cross_origin"),
+        ("null", "403 cross_origin"),
+        (
+            "https://admin.example.com\r\nOrigin: https://admin.example.com",
+            "403 cross_origin",
+        ),
+    ] {
+        let fields = format!("Origin: {origin}\r\nAccess-Control-Request-Method: PUT\r\n");
+        let asked =
+            |fields: &str| word(&judged_with("cert", Shown::Absent, "OPTIONS", "/", fields));
+        assert_eq!(asked(&fields), verdict, "{origin}");
+        // Without the question it is a request as any other.
+        let plain = format!("Origin: {origin}\r\n");
+        assert_eq!(asked(&plain), "401 certificate_missing", "{origin}");
+    }
+}
+
 /// S1.3: whether to ask is decided in the handshake, by its server name.
 #[test]
 fn a_tunnel_with_certificates_is_reached_through_a_handshake_for_it_alone() {
@@ -305,6 +328,7 @@ fn a_tunnel_with_certificates_is_reached_through_a_handshake_for_it_alone() {
         let facts = Facts {
             connection,
             request,
+            ended: &NOBODY,
         };
         word(&decide(&REGISTRY.policy, &facts, now(), &mut memory()))
     };

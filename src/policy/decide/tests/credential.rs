@@ -8,7 +8,11 @@ fn withheld(authorization: &str) -> bool {
     );
     match judged(&head) {
         Decision::Forward(permit) => permit.withholds_authorization(),
-        Decision::Refuse(_) | Decision::NeedsKeys(_) | Decision::Endpoint(_) => {
+        Decision::Refuse(_)
+        | Decision::NeedsKeys(_)
+        | Decision::NeedsSignIn(_)
+        | Decision::NeedsChallenge(_)
+        | Decision::Endpoint(_) => {
             panic!("a public tunnel refused {authorization}")
         }
     }

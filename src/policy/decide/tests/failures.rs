@@ -42,6 +42,7 @@ impl Bench {
         let facts = Facts {
             connection,
             request,
+            ended: &NOBODY,
         };
         let now = Now {
             monotonic: at,

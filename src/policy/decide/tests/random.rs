@@ -353,6 +353,7 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
     let facts = Facts {
         connection,
         request,
+        ended: &NOBODY,
     };
     let client = client.map(|client| client.to_canonical().to_string());
     let client = client.unwrap_or_else(|| "unknown".to_owned());
@@ -362,6 +363,9 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
         Decision::Forward(_) => (None, "forwarded", client),
         Decision::Refuse(no) => refused(no.refusal, client),
         Decision::NeedsKeys(needs) => refused(needs.otherwise.refusal, client),
+        Decision::NeedsSignIn(_) | Decision::NeedsChallenge(_) => {
+            unreachable!("no tunnel asks browsers")
+        }
         Decision::Endpoint(_) => (Some(200), "answered", client),
     }
 }

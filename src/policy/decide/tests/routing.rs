@@ -72,6 +72,7 @@ fn an_exact_name_beats_a_wildcard_of_one_label() {
         Decision::Forward(permit) => Some(permit.tunnel()),
         Decision::Refuse(refused) => refused.tunnel,
         Decision::NeedsKeys(needs) => needs.otherwise.tunnel,
+        Decision::NeedsSignIn(tunnel) | Decision::NeedsChallenge(tunnel) => Some(tunnel),
         Decision::Endpoint(_) => None,
     };
     for (host, expected) in [
@@ -94,7 +95,7 @@ fn an_exact_name_beats_a_wildcard_of_one_label() {
 /// Of the base host alone, in one spelling, for who reads; and never through a connection for somebody else (S1.3).
 #[test]
 fn the_keys_of_assertions_are_a_page_of_the_base_host() {
-    let path = Endpoint::AssertionKeys.path();
+    let path = crate::policy::ASSERTION_KEYS_PATH;
     let page = "answer AssertionKeys";
     for (server_name, host, path, verdict) in [
         (Some("example.com"), "example.com", path, page),
@@ -153,8 +154,7 @@ fn paths_of_the_edge_are_its_own_in_every_spelling_and_on_every_tunnel() {
     for path in [
         "/.well-known/rstream",
         "/.well-known/rstream/",
-        "/.well-known/rstream/session",
-        "/.well-known/rstream/session?x=1",
+        "/.well-known/rstream/logout",
         "/.well-known/rstream?x",
         "/.well-known/rstream/../x",
         "/%2ewell-known/rstream/session",
