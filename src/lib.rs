@@ -43,6 +43,8 @@ pub mod certificate;
 
 pub mod seal;
 
+pub mod password;
+
 pub mod authn;
 
 pub mod authz;

@@ -23,6 +23,41 @@ pub const SEAL_KEY_BYTES_MIN: usize = 32;
 pub const SEALED_BYTES_MAX: usize = 6 * 1024;
 /// Longest target that a browser is brought back to, in bytes; from a longer one it comes back to `/`.
 pub const RETURN_TARGET_BYTES_MAX: usize = 2048;
+/// Longest password that is looked at, in bytes.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Least memory of a password's hash, in KiB, times its passes: the weakest of OWASP's choices for argon2id.
+pub const PASSWORD_WORK_KIB_MIN: u64 = 35 * 1024;
+/// Most memory of one password's hash, in KiB: two are computed at a time.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Most passes of a password's hash.
+pub const PASSWORD_PASSES_MAX: u32 = 16;
+/// Most lanes of a password's hash.
+pub const PASSWORD_LANES_MAX: u32 = 4;
+/// Passwords that are verified at a time.
+pub const PASSWORD_THREADS: usize = 2;
+/// Passwords that wait for that; one more is answered 503 (S9).
+pub const PASSWORD_QUEUE_MAX: usize = 16;
+/// Longest session of a browser that a configuration may allow, and so how long a sign-out is remembered.
+pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Sign-outs that are remembered; one more is refused.
+pub const ENDED_SESSIONS_MAX: usize = 16_384;
+/// Longest body of a form, in bytes.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Codes that are remembered as used; as long as so many are, one more is refused.
+pub const USED_CODES_MAX: usize = 65_536;
+/// Users, and clients, whose failed sign-ins are remembered.
+pub const FAILURES_MAX: usize = 4096;
+/// Sign-ins that are held back at a time because others of their user have failed; one more is answered 503.
+pub const HELD_SIGN_INS_MAX: usize = 64;
+/// Networks whose challenges are counted.
+pub const CHALLENGED_PREFIXES_MAX: usize = 4096;
+/// Challenges that one network may meet within a minute.
+pub const CHALLENGES_PER_MINUTE_MAX: u32 = 120;
+/// Fewest and most leading zero bits of a proof of work (S5.11).
+pub const DIFFICULTY_BITS_MIN: u64 = 12;
+pub const DIFFICULTY_BITS_MAX: u64 = 24;
+/// Longest logo, in bytes.
+pub const LOGO_BYTES_MAX: usize = 64 * 1024;
 /// How long fetching a key set may take (S4.6).
 pub const KEY_SET_WITHIN: Duration = Duration::from_secs(5);
 /// A key set that could not be renewed for so long is not used any more, unless the configuration says otherwise (S4.6).

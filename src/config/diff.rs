@@ -29,6 +29,10 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
         "client_address",
         differ(&old.client_address, &new.client_address),
     );
+    let providers = [old, new].map(|settings| settings.sign_in.as_ref().map(|one| &one.provider));
+    let changed = providers[0] != providers[1] || differ(&old.sign_in, &new.sign_in);
+    compare("sign_in", changed);
+    compare("challenge", differ(&old.challenge, &new.challenge));
     compare("timeouts", old.timeouts != new.timeouts);
     compare("limits", old.limits != new.limits);
     compare("engine", differ(&old.engine, &new.engine));
@@ -79,7 +83,9 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         project,
         upstream,
         token_auth,
+        rstream_auth,
         mtls_auth,
+        challenge_mode,
         public,
         authorization,
         allowed_origins,
@@ -92,7 +98,9 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         ("project", old.project != *project),
         ("upstream", written(&old.upstream) != written(upstream)),
         ("token_auth", old.token_auth != *token_auth),
+        ("rstream_auth", old.rstream_auth != *rstream_auth),
         ("mtls_auth", old.mtls_auth != *mtls_auth),
+        ("challenge_mode", old.challenge_mode != *challenge_mode),
         ("public", old.public != *public),
         ("authorization", old.authorization != *authorization),
         ("allowed_origins", old.allowed_origins != *allowed_origins),

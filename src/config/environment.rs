@@ -9,7 +9,14 @@ use super::written::{Entry, Node, Table, Value};
 use crate::secret::Secret;
 
 /// Variables whose value is itself a secret; in a file the key of the same name with `_file` at the end names its file.
-const SECRETS: [&str; 2] = ["ADIT_TOKENS__HS256_SECRET", "ADIT_ADMIN__BEARER_TOKEN"];
+const SECRETS: [&str; 6] = [
+    "ADIT_TOKENS__HS256_SECRET",
+    "ADIT_ADMIN__BEARER_TOKEN",
+    "ADIT_SIGN_IN__SEAL_KEY",
+    "ADIT_SIGN_IN__SEAL_KEY_PREVIOUS",
+    "ADIT_CHALLENGE__SEAL_KEY",
+    "ADIT_CHALLENGE__SEAL_KEY_PREVIOUS",
+];
 
 /// Whether this environment variable overrides a key.
 pub fn is_override(name: &str) -> bool {
@@ -112,6 +119,7 @@ mod tests {
     #[test]
     fn secrets_are_known_by_name() {
         assert!(is_secret("ADIT_TOKENS__HS256_SECRET"));
+        assert!(is_secret("ADIT_SIGN_IN__SEAL_KEY_PREVIOUS"));
         assert!(!is_secret("ADIT_TOKENS__HS256_SECRET_FILE"));
     }
 }

@@ -38,6 +38,8 @@ mod reader;
 mod resources;
 mod revocations;
 pub mod settings;
+mod sign_in;
+mod sign_in_grant;
 mod sources;
 mod state;
 mod tokens;
@@ -178,6 +180,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         ids.collect::<ProjectIds<'_>>()
     });
     let tokens = tokens::tokens(root, ids.as_ref());
+    let (sign_in, challenge) = sign_in::browsers(root, ids.as_ref());
     let client_cas = client_ca::client_cas(root);
     let credentials = credential::credentials(root, ids.as_ref(), client_cas.as_deref());
     let issuers = issuer::issuers(
@@ -199,6 +202,9 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
             tokens: &tokens,
             reached: reached.as_ref(),
             certified: certified.as_ref(),
+            sign_in: &sign_in,
+            challenge: &challenge,
+            has_https: !matches!(https, Field::Absent(_)),
             serves_plain: matches!(&http, Field::Good(at) if at.value.mode == HttpMode::Serve),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
             listeners: &listeners,
@@ -218,6 +224,8 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         client_cas: client_cas?,
         projects: projects?,
         tunnels: tunnels?,
+        sign_in: sign_in.optional()?.map(|at| at.value),
+        challenge: challenge.optional()?.map(|at| at.value),
         timeouts: timeouts?,
         limits: limits?,
         admin: admin.optional()?.map(|at| at.value),

@@ -1,5 +1,7 @@
 //! What a configuration means, after every check: the only type that the rest of the process is built from.
 
+mod sign_in;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 use crate::token::{Algorithm, KeySet, P521Key};
+pub use sign_in::{Challenge, Logo, SignIn, SignInGrant, SignInProvider, SignInUser};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Settings {
     pub client_cas: Vec<ClientCa>,
     pub projects: Vec<Project>,
     pub tunnels: Vec<Tunnel>,
+    pub sign_in: Option<SignIn>,
+    pub challenge: Option<Challenge>,
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub admin: Option<Admin>,
@@ -51,7 +56,9 @@ impl Settings {
             }),
             upstream_tls: tunnel.upstream.is_tls(),
             token_auth: tunnel.token_auth,
+            rstream_auth: tunnel.rstream_auth,
             mtls_auth: tunnel.mtls_auth,
+            challenge_mode: tunnel.challenge_mode,
             labels: tunnel.labels.clone(),
             ..TunnelProperties::default()
         }
@@ -277,7 +284,11 @@ pub struct Tunnel {
     pub project: String,
     pub upstream: Upstream,
     pub token_auth: bool,
+    /// Browsers may sign in; [`Settings::sign_in`] is there.
+    pub rstream_auth: bool,
     pub mtls_auth: bool,
+    /// Browsers must meet a challenge first; [`Settings::challenge`] is there.
+    pub challenge_mode: bool,
     pub public: bool,
     pub authorization: Authorization,
     /// Pages of these origins may cause what a browser proves by itself (S5.1).

@@ -3,6 +3,7 @@
 //! Refuses: a host that is given twice or reaches the base host (S1.4), a project that does not exist, and a tunnel
 //! that nobody guards and nobody declared public (S10.2).
 
+mod browser;
 mod entrance;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use super::listener::Listeners;
 use super::problem::Place;
 use super::project::{self, ProjectIds};
 use super::reader::Reader;
-use super::settings::{Certificate, Tokens, Tunnel};
+use super::settings::{Certificate, Challenge, SignIn, Tokens, Tunnel};
 use super::unbuilt::Harmless;
 use super::upstream::{self, Resolved};
 use super::written::quoted;
@@ -49,6 +50,10 @@ pub(super) struct Context<'a> {
     pub(super) reached: Option<&'a ProjectIds<'a>>,
     /// The projects that certificates of anybody reach.
     pub(super) certified: Option<&'a ProjectIds<'a>>,
+    pub(super) sign_in: &'a Field<SignIn>,
+    pub(super) challenge: &'a Field<Challenge>,
+    /// There is `[https]`, good or bad.
+    pub(super) has_https: bool,
     /// Some listener serves tunnels without TLS.
     pub(super) serves_plain: bool,
     pub(super) certificates: Option<&'a [Certificate]>,
@@ -105,7 +110,9 @@ fn tunnel(
         project: project?.value,
         upstream: upstream?,
         token_auth: entrance.token_auth,
+        rstream_auth: entrance.rstream_auth,
         mtls_auth: entrance.mtls_auth,
+        challenge_mode: entrance.challenge_mode,
         public: entrance.public,
         authorization: authorization?,
         allowed_origins: allowed_origins?,

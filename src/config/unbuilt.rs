@@ -9,8 +9,6 @@ use super::written::Node;
 
 /// Whole tables of later versions.
 pub(super) fn refuse_tables(root: &Reader<'_>) {
-    root.unbuilt("sign_in", "sign-in of browsers is", Harmless::Nothing);
-    root.unbuilt("challenge", "challenge mode is", Harmless::Nothing);
     root.unbuilt("geoip", "rules by country are", Harmless::Nothing);
 }
 

@@ -1,6 +1,7 @@
 //! From checked settings to what a core works by.
 
 mod certificates;
+pub(super) mod sessions;
 mod tokens;
 
 use std::collections::HashMap;

@@ -27,7 +27,17 @@ impl Ended {
         self.before.is_empty()
     }
 
-    fn has(&self, session: &Session<'_>, host: &str) -> bool {
+    pub fn len(&self) -> usize {
+        self.before.len()
+    }
+
+    /// All that was noted.
+    pub fn iter(&self) -> impl Iterator<Item = (&Short, u64)> {
+        self.before.iter().map(|(what, before)| (what, *before))
+    }
+
+    /// Whether a session at this host has ended: a tunnel's, or that of the base host.
+    pub fn has(&self, session: &Session<'_>, host: &str) -> bool {
         if self.before.is_empty() {
             return false;
         }

@@ -1,21 +1,37 @@
 //! Who may enter a tunnel: its mechanisms, and what they rest on.
 
 use super::Context;
+use super::browser;
 use crate::authn::Authorization;
 use crate::config::field::{At, Field};
 use crate::config::hostname;
 use crate::config::problem::Spot;
 use crate::config::reader::Reader;
 use crate::config::settings::Certificate;
-use crate::config::unbuilt::Harmless;
 use crate::config::written::quoted;
 
 /// The mechanisms of a tunnel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entrance {
     pub(super) token_auth: bool,
+    pub(super) rstream_auth: bool,
     pub(super) mtls_auth: bool,
+    /// Never authentication (S5.11).
+    pub(super) challenge_mode: bool,
     pub(super) public: bool,
+}
+
+impl Entrance {
+    /// The first mechanism that is on, and what it asks for.
+    fn guard(self) -> Option<(&'static str, &'static str)> {
+        let guards = [
+            (self.token_auth, "token_auth", "a token"),
+            (self.mtls_auth, "mtls_auth", "a certificate"),
+            (self.rstream_auth, "rstream_auth", "a sign-in"),
+        ];
+        let first = guards.iter().find(|(is_on, _, _)| *is_on);
+        first.map(|(_, key, proof)| (*key, *proof))
+    }
 }
 
 /// The mechanisms; some must be on, or it must be said that none is meant.
@@ -24,53 +40,70 @@ pub(super) fn entrance(
     context: &Context<'_>,
     project: Option<&At<String>>,
 ) -> Option<Entrance> {
-    let keys = ["token_auth", "mtls_auth", "public"];
+    let keys = [
+        "token_auth",
+        "rstream_auth",
+        "mtls_auth",
+        "challenge_mode",
+        "public",
+    ];
     let values = keys.map(|key| table.boolean(key).or(false));
-    let [token_spot, mtls_spot, public_spot] = keys.map(|key| table.spot_of(key));
-    let off = Harmless::False;
-    let sessions = table.unbuilt("rstream_auth", "sign-in of browsers is", off);
-    table.unbuilt("challenge_mode", "challenge mode is", off);
-    let [token_auth, mtls_auth, public] = values;
-    let (token_auth, mtls_auth, public) = (token_auth?, mtls_auth?, public?);
+    let [
+        token_spot,
+        session_spot,
+        mtls_spot,
+        challenge_spot,
+        public_spot,
+    ] = keys.map(|key| table.spot_of(key));
+    let [token_auth, rstream_auth, mtls_auth, challenge_mode, public] = values;
+    let entrance = Entrance {
+        token_auth: token_auth?,
+        rstream_auth: rstream_auth?,
+        mtls_auth: mtls_auth?,
+        challenge_mode: challenge_mode?,
+        public: public?,
+    };
     let findings = table.findings;
-    if token_auth {
+    if entrance.token_auth {
         tokens_can_pass(table, context, project, &token_spot)?;
     }
-    if mtls_auth {
+    if entrance.rstream_auth {
+        browser::sessions_can_pass(table, context, project, &session_spot)?;
+    }
+    if entrance.mtls_auth {
         certificates_can_pass(table, context, project, &mtls_spot)?;
     }
-    if public && (token_auth || mtls_auth) {
-        let guard = if token_auth {
-            "token_auth"
-        } else {
-            "mtls_auth"
-        };
-        let proof = if token_auth {
-            "a token"
-        } else {
-            "a certificate"
-        };
-        let message = format!(
-            "contradicts {guard} = true: remove public to ask for {proof}, or {guard} to let everybody in"
-        );
-        findings.error(&public_spot, message);
-        return None;
+    if entrance.challenge_mode {
+        browser::challenges_can_pass(table, context, &challenge_spot)?;
     }
-    if !token_auth && !public && !sessions && !mtls_auth {
-        findings.error(
-            &table.spot,
-            "no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant",
-        );
-        return None;
+    match (entrance.guard(), entrance.public) {
+        (Some((guard, proof)), true) => {
+            let message = format!(
+                "contradicts {guard} = true: remove public to ask for {proof}, or {guard} to let everybody in"
+            );
+            findings.error(&public_spot, message);
+            return None;
+        }
+        (None, false) if entrance.challenge_mode => {
+            let message = "no authentication is on, and a challenge is none: write token_auth = true, or public = true if everybody who meets it may enter";
+            findings.error(&table.spot, message);
+            return None;
+        }
+        (None, false) => {
+            findings.error(
+                &table.spot,
+                "no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant",
+            );
+            return None;
+        }
+        (None, true) if entrance.challenge_mode => {
+            let message = "everybody who meets a challenge may enter this tunnel";
+            findings.warn(&public_spot, message);
+        }
+        (None, true) => findings.warn(&public_spot, "everybody may enter this tunnel"),
+        (Some(_), false) => {}
     }
-    if public {
-        findings.warn(&public_spot, "everybody may enter this tunnel");
-    }
-    Some(Entrance {
-        token_auth,
-        mtls_auth,
-        public,
-    })
+    Some(entrance)
 }
 
 /// Whether there is any certificate that this tunnel would accept, and a handshake that asks for it. `None`: there
