@@ -61,6 +61,8 @@ pub mod upstream;
 
 pub mod respond;
 
+pub mod pages;
+
 pub mod telemetry;
 
 pub mod worker;

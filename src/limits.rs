@@ -56,8 +56,6 @@ pub const CHALLENGES_PER_MINUTE_MAX: u32 = 120;
 /// Fewest and most leading zero bits of a proof of work (S5.11).
 pub const DIFFICULTY_BITS_MIN: u64 = 12;
 pub const DIFFICULTY_BITS_MAX: u64 = 24;
-/// Longest logo, in bytes.
-pub const LOGO_BYTES_MAX: usize = 64 * 1024;
 /// How long fetching a key set may take (S4.6).
 pub const KEY_SET_WITHIN: Duration = Duration::from_secs(5);
 /// A key set that could not be renewed for so long is not used any more, unless the configuration says otherwise (S4.6).
@@ -97,6 +95,9 @@ pub const DFA_BYTES_MAX: usize = 64 * 1024;
 pub const DETERMINIZE_BYTES_MAX: usize = 256 * 1024;
 /// Steps of determinisation that all patterns of one token or credential may take together, about: a few milliseconds.
 pub const PATTERN_STEPS_MAX: usize = 3 << 18;
+
+/// Largest logo of the pages, in bytes.
+pub const LOGO_BYTES_MAX: usize = 256 * 1024;
 
 /// Longest host name, in bytes (RFC 1035 2.3.4 without the trailing dot).
 pub const HOST_BYTES_MAX: usize = 253;

@@ -504,7 +504,7 @@ fn a_sign_in_that_nobody_can_pass_is_refused() {
 ! adit.toml:10:20: sign_in.session_lifetime: must be from 1s to 30d
 ! adit.toml:11:18: sign_in.claims_max_age: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found "0s"
 ! adit.toml:12:9: sign_in.title: expected 1 to 64 characters of one line, found ""
-! adit.toml:13:13: sign_in.logo_file: expected a PNG, JPEG or WebP image of at most 64 KiB
+! adit.toml:13:13: sign_in.logo_file: expected a PNG, JPEG or WebP image of at most 256 KiB
 ! adit.toml:16:17: sign_in.user[1].password_hash: not a hash of the form $argon2id$v=19$m=..,t=..,p=..$salt$hash; make one: adit user hash-password
 ! adit.toml:19:8: sign_in.user[2].name: "ana" is already a user at adit.toml:15:8
 ! adit.toml:20:17: sign_in.user[2].password_hash: its parameters are too weak: m (KiB) times t must be at least 35840; make a new one: adit user hash-password

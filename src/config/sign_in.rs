@@ -195,7 +195,7 @@ fn logo(table: &Reader<'_>, at: &At<PathBuf>) -> Option<Logo> {
             bytes,
         }),
         _ => {
-            let message = "expected a PNG, JPEG or WebP image of at most 64 KiB";
+            let message = "expected a PNG, JPEG or WebP image of at most 256 KiB";
             findings.error(&at.spot, message);
             None
         }

@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "assertion",
     "forward",
     "respond",
+    "pages",
 ];
 const GROUND: &[&str] = &["limits", "clock", "secret"];
 
@@ -79,6 +80,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "limits",
         ],
         "respond" => vec!["http", "authn", "handover", "policy", "forward", "clock"],
+        "pages" => vec!["limits"],
         "runtime" => vec!["limits", "clock"],
         "listener" => vec!["runtime", "limits"],
         "tls" => ground(&["runtime", "http", "certificate"]),
