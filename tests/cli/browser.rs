@@ -6,13 +6,13 @@ use std::process::{Child, Command, Stdio};
 
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::demo::Demo;
 use crate::support::process::{Lines, signal};
 
 /// chromedriver, and every process that it started; all of them end when this is dropped.
-struct Driver {
+pub struct Driver {
     child: Child,
     port: String,
     // Its lines must be taken off, or it would wait one day.
@@ -20,7 +20,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn start() -> Driver {
+    pub fn start() -> Driver {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -87,6 +87,11 @@ fn descendants(of: u32) -> Vec<u32> {
 }
 
 async fn browser(driver: &Driver, profile: &str) -> Client {
+    browser_with(driver, profile, json!({})).await
+}
+
+/// A browser with these preferences, whose console is kept.
+pub async fn browser_with(driver: &Driver, profile: &str, preferences: Value) -> Client {
     let flags = [
         "--headless",
         "--no-sandbox",
@@ -103,7 +108,8 @@ async fn browser(driver: &Driver, profile: &str) -> Client {
     let capabilities = json!({
         "browserName": "chrome",
         "acceptInsecureCerts": true,
-        "goog:chromeOptions": { "args": flags },
+        "goog:chromeOptions": { "args": flags, "prefs": preferences },
+        "goog:loggingPrefs": { "browser": "ALL" },
     });
     let capabilities = capabilities.as_object().unwrap().clone();
     ClientBuilder::new(HttpConnector::new())

@@ -25,6 +25,7 @@ mod identity;
 mod key_sets;
 mod log;
 mod memory;
+mod pages;
 mod readme;
 mod reload;
 mod start;
