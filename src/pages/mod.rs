@@ -1,6 +1,6 @@
 //! Pages for people: sign-in, challenge mode, and errors that a browser shows.
 //!
-//! Owns: their HTML ([`sign_in`], [`challenge`] and the others), the files that they load ([`asset`]), their security
+//! Owns: their HTML ([`sign_in()`], [`challenge()`] and the others), the files that they load ([`asset`]), their security
 //! headers, their English ([`text`]), and the check of a proof of work ([`verify`]). Comes in: values, none of them
 //! trusted. Goes out: a [`Page`]. No request is read here, and no cookie, session or seal is made.
 //!

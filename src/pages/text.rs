@@ -28,14 +28,14 @@ pub(super) const SIGNED_OUT: &str = "You are signed out";
 pub(super) const SIGNED_OUT_WHAT: &str = "You can close this page.";
 
 pub(super) const CHALLENGE: &str = "Checking your browser";
-pub(super) const CHALLENGE_WHAT: &str = "This takes a few seconds, then {host} opens by itself.";
+pub(super) const CHALLENGE_WHAT: &str = "This takes a moment, then {host} opens by itself.";
 pub(super) const CHALLENGE_PROGRESS: &str = "Progress of the check";
 pub(super) const CHALLENGE_WORKING: &str = "Checking. There is nothing you need to do.";
 pub(super) const CHALLENGE_DONE: &str = "Done. The page opens now.";
 pub(super) const CHALLENGE_FAILED: &str =
     "The check could not run in this browser. Try again, or use another browser.";
 pub(super) const CHALLENGE_NO_SCRIPT: &str =
-    "This check needs JavaScript. Switch it on for this site, then load the page again.";
+    "This check needs JavaScript. Switch it on for this site, then try again.";
 pub(super) const TRY_AGAIN: &str = "Try again";
 
 pub(super) const EXPIRED: &str = "This request has expired";

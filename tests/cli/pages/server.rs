@@ -12,7 +12,7 @@ use adit::pages::{
 use crate::support::process::PATIENCE;
 
 /// Pages to look at, by the last part of their address.
-pub const PAGES: [&str; 15] = [
+pub const PAGES: [&str; 16] = [
     "sign_in",
     "wrong_password",
     "too_many_attempts",
@@ -20,6 +20,7 @@ pub const PAGES: [&str; 15] = [
     "denied",
     "sign_out",
     "signed_out",
+    "hand_over",
     "challenge",
     "expired",
     "unavailable",
@@ -165,6 +166,12 @@ fn page(name: &str, tunnel: SocketAddr) -> Page {
         }
         "sign_out" => pages::sign_out(brand, "f-1"),
         "signed_out" => pages::signed_out(brand),
+        // It would be gone before it was seen.
+        "hand_over" => {
+            let mut page = pages::hand_over(brand, HOST, "https://app.t.edge.example:8443/");
+            page.body = page.body.replace(" http-equiv=\"refresh\"", "");
+            page
+        }
         // As hard as no browser solves: it stays as it is.
         "challenge" => challenge(brand, NONCE, pages::BITS_MAX, tunnel),
         // Over one block, which the worker does not take.

@@ -50,16 +50,20 @@ impl Tab {
     /// Types into whatever has the focus; keys without a letter are those of WebDriver (17.4.2).
     pub async fn press(&self, keys: &str) {
         let mut actions = KeyActions::new("keyboard".to_owned());
-        let is_held = |key: char| key == '\u{e008}';
-        for value in keys.chars().filter(|key| *key != '\u{e000}') {
+        for value in keys.chars() {
             actions = actions.then(KeyAction::Down { value });
-            if !is_held(value) {
-                actions = actions.then(KeyAction::Up { value });
-            }
-        }
-        for value in keys.chars().filter(|key| is_held(*key)) {
             actions = actions.then(KeyAction::Up { value });
         }
+        self.client.perform_actions(actions).await.unwrap();
+    }
+
+    pub async fn press_with_shift(&self, value: char) {
+        let shift = '\u{e008}';
+        let actions = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value: shift })
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value })
+            .then(KeyAction::Up { value: shift });
         self.client.perform_actions(actions).await.unwrap();
     }
 
