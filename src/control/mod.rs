@@ -11,6 +11,7 @@ pub mod admin;
 pub mod assertion_keys;
 mod compile;
 pub mod engine;
+mod fetch;
 mod key_sets;
 mod process_log;
 mod reload;

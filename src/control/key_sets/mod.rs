@@ -6,7 +6,7 @@
 //! until it is too old, so that an issuer's outage harms nobody.
 
 mod fetch;
-mod plan;
+pub(super) mod plan;
 mod store;
 
 use std::collections::BTreeMap;
