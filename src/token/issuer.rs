@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::TokenError;
 use super::bounds::Bounds;
 use super::claims::{Claims, date, resources, string};
+use super::jws::named_key;
 use super::key::{Algorithm, KeySet};
 use crate::json::Json;
 
@@ -51,21 +52,7 @@ impl Issuer {
         &self,
         header: &'a [(String, Json)],
     ) -> Result<(Algorithm, Option<&'a str>), TokenError> {
-        let (mut algorithm, mut kid) = (None, None);
-        for (name, value) in header {
-            match name.as_str() {
-                "alg" => algorithm = value.as_str().and_then(Algorithm::parse),
-                "kid" => kid = Some(value.as_str().ok_or(TokenError::BadHeader)?),
-                "typ" if !matches!(value.as_str(), Some("JWT" | "at+jwt")) => {
-                    return Err(TokenError::BadHeader);
-                }
-                "crit" => return Err(TokenError::CriticalHeader),
-                // `jwk`, `jku`, `x5u`, `x5c` would let the sender choose the key: they are never read.
-                _ => {}
-            }
-        }
-        let algorithm = algorithm.filter(|named| self.algorithms.contains(named));
-        Ok((algorithm.ok_or(TokenError::BadAlgorithm)?, kid))
+        named_key(header, &self.algorithms, &["JWT", "at+jwt"])
     }
 
     /// The claims that mean something, once the signature is good.
