@@ -9,13 +9,14 @@ use super::written::{Entry, Node, Table, Value};
 use crate::secret::Secret;
 
 /// Variables whose value is itself a secret; in a file the key of the same name with `_file` at the end names its file.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "ADIT_TOKENS__HS256_SECRET",
     "ADIT_ADMIN__BEARER_TOKEN",
     "ADIT_SIGN_IN__SEAL_KEY",
     "ADIT_SIGN_IN__SEAL_KEY_PREVIOUS",
     "ADIT_CHALLENGE__SEAL_KEY",
     "ADIT_CHALLENGE__SEAL_KEY_PREVIOUS",
+    "ADIT_SIGN_IN__OIDC__CLIENT_SECRET",
 ];
 
 /// Whether this environment variable overrides a key.

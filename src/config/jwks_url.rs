@@ -83,7 +83,8 @@ fn url(table: &Reader<'_>, at: &At<String>) -> Option<Url> {
     }
 }
 
-fn address(url: &Url) -> Option<IpAddr> {
+/// The address that stands in a URL in place of a name.
+pub(super) fn address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),

@@ -270,6 +270,24 @@ pub struct CeTokens {
     pub permissions: Vec<String>,
 }
 
+/// An OpenID Connect provider that browsers sign in at.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// The exact `iss`: an `https` URL, or an `http` one of a loopback address.
+    pub issuer: String,
+    pub client_id: String,
+    /// `None`: a public client, which proves itself by PKCE alone.
+    pub client_secret: Option<Secret>,
+    /// Has `openid`.
+    pub scopes: Vec<String>,
+    /// The claim with the user's groups.
+    pub groups_claim: String,
+    /// Certificates of `ca_file`; `None`: the system's roots.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
+    /// A name may lead into a private network.
+    pub private_addresses: bool,
+}
+
 #[derive(Debug)]
 pub struct Project {
     pub id: String,
