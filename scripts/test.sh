@@ -12,7 +12,16 @@ need pgrep procps
 need chromium chromium
 need chromedriver chromium-driver
 need wrk wrk
+need node nodejs
+need npm npm
 need_cargo nextest
+
+# The OpenID Connect provider of tests/oidc.
+if ! cmp -s tests/oidc/package-lock.json tests/oidc/node_modules/.installed; then
+    echo "installing the packages of tests/oidc" >&2
+    npm ci --prefix tests/oidc --no-audit --no-fund --loglevel=error >&2
+    cp tests/oidc/package-lock.json tests/oidc/node_modules/.installed
+fi
 
 # Without io_uring half of the tests would prove nothing; that is a failure, never a skip.
 # 425 is io_uring_setup on every architecture; perl is part of every Debian.

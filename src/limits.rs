@@ -64,6 +64,23 @@ pub const KEY_SET_STALE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub const KEY_WAITS_MAX: usize = 1024;
 /// How long a request waits for keys: longer than a fetch may take, with what it takes to put a set in force.
 pub const KEY_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long one exchange with an OpenID Connect provider may take; a sign-in takes four at most.
+pub const OIDC_WITHIN: Duration = Duration::from_secs(5);
+/// Longest answer of a provider but its key set, in bytes.
+pub const OIDC_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Longest ID token, in bytes: one with 200 groups has some 12,000.
+pub const OIDC_TOKEN_BYTES_MAX: usize = 32 * 1024;
+/// Longest query of a callback from a provider, and longest body of its back-channel logout, in bytes.
+pub const OIDC_QUERY_BYTES_MAX: usize = 16 * 1024;
+/// Browsers that may wait for a provider at once; one more is told to come back.
+pub const OIDC_EXCHANGES_MAX: usize = 64;
+/// Longest subject and session name of a provider, in bytes (OpenID Connect Core 2).
+pub const OIDC_SUBJECT_BYTES_MAX: usize = 255;
+/// Most groups of one user that are looked at, and the longest name of one, in bytes.
+pub const OIDC_GROUPS_MAX: usize = 256;
+pub const OIDC_GROUP_BYTES_MAX: usize = 255;
+/// Logout tokens of a provider that are remembered, so that none counts twice.
+pub const OIDC_LOGOUTS_MAX: usize = 4096;
 /// Shortest HS256 secret that verifies or signs anything, in bytes (RFC 7518 3.2).
 pub const HS256_SECRET_BYTES_MIN: usize = 32;
 /// Most bytes of a token's subject that reach a log.

@@ -13,6 +13,7 @@ mod compile;
 pub mod engine;
 mod fetch;
 mod key_sets;
+pub mod oidc;
 mod process_log;
 mod reload;
 mod resolve;

@@ -111,7 +111,11 @@ fn collect(path: &Path, files: &mut Vec<String>) {
         files.push(path.to_str().unwrap().to_owned());
     } else if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            collect(&entry.unwrap().path(), files);
+            let entry = entry.unwrap();
+            // What others wrote for node.
+            if entry.file_name() != "node_modules" {
+                collect(&entry.path(), files);
+            }
         }
     }
 }
