@@ -1,8 +1,9 @@
 // An OpenID Connect provider on a loopback port of the system's choice, for tests/oidc. Users sign in and consent by
 // links that a program can follow. A line on standard input is an order, and each is answered by a line:
-//   {"listen": port}   starts again where it was       {"close": true}   closes its port
+//   {"down": true}     hangs up on everybody, and keeps its port, which nobody else may take meanwhile
+//   {"down": false}    serves again
 //   {"rotate": true}   signs with a new key from now on, and shows no other
-// Started with one JSON argument: { client: {...}, tls: { key, cert }, port, algorithm, claims }.
+// Started with one JSON argument: { client: {...}, tls: { key, cert }, algorithm, claims, conform }.
 import * as crypto from 'node:crypto';
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -121,38 +122,28 @@ function interact(provider) {
   };
 }
 
-let serve = (request, response) => response.destroy();
-let server;
-function listen(port) {
-  const answer = (request, response) => {
-    // A connection that is kept would outlive the port.
-    response.setHeader('connection', 'close');
-    serve(request, response);
+let down = false;
+let serve;
+const answer = (request, response) => {
+  response.setHeader('connection', 'close');
+  serve(request, response);
+};
+const server = settings.tls ? https.createServer(settings.tls, answer) : http.createServer(answer);
+server.on('connection', (socket) => {
+  if (down) socket.destroy();
+});
+server.listen(0, '127.0.0.1', () => {
+  const { port } = server.address();
+  const issuer = settings.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
+  const renew = () => {
+    serve = provider(issuer).callback();
   };
-  server = settings.tls ? https.createServer(settings.tls, answer) : http.createServer(answer);
-  server.listen(port, '127.0.0.1', () => {
-    const { port } = server.address();
-    const issuer = settings.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-    const renew = () => {
-      serve = provider(issuer).callback();
-    };
-    if (port !== listen.port) renew();
-    listen.port = port;
-    listen.renew = renew;
-    say({ issuer });
-  });
-}
-listen(settings.port ?? 0);
-
-readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  const order = JSON.parse(line);
-  if (order.listen) listen(order.listen);
-  if (order.rotate) {
-    listen.renew();
-    say({ rotated: true });
-  }
-  if (order.close) {
-    server.close(() => say({ closed: true }));
-    server.closeAllConnections();
-  }
-}).on('close', () => process.exit());
+  renew();
+  readline.createInterface({ input: process.stdin }).on('line', (line) => {
+    const order = JSON.parse(line);
+    if (order.rotate) renew();
+    if (order.down !== undefined) down = order.down;
+    say({ done: order });
+  }).on('close', () => process.exit());
+  say({ issuer });
+});

@@ -72,9 +72,9 @@ impl Node {
         }
     }
 
-    fn order(&mut self, order: &Value) -> Value {
+    fn order(&mut self, order: &Value) {
         writeln!(self.orders, "{order}").unwrap();
-        self.answer()
+        assert_eq!(self.answer()["done"], *order);
     }
 
     /// It signs with a new key from now on.
@@ -82,15 +82,14 @@ impl Node {
         self.order(&json!({ "rotate": true }));
     }
 
+    /// It hangs up on everybody.
     pub fn close(&mut self) {
-        self.order(&json!({ "close": true }));
+        self.order(&json!({ "down": true }));
     }
 
-    /// It is back where it was.
+    /// It is back.
     pub fn open(&mut self) {
-        let port: u16 = self.issuer.rsplit(':').next().unwrap().parse().unwrap();
-        let answer = self.order(&json!({ "listen": port }));
-        assert_eq!(answer["issuer"], self.issuer.as_str());
+        self.order(&json!({ "down": false }));
     }
 }
 
