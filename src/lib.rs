@@ -69,6 +69,12 @@ pub mod worker;
 
 pub mod config;
 
+mod fetch;
+
+pub mod oidc;
+
+pub mod flow;
+
 pub mod control;
 
 pub mod cli;

@@ -43,14 +43,18 @@ pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60
 pub const ENDED_SESSIONS_MAX: usize = 16_384;
 /// Longest body of a form, in bytes.
 pub const FORM_BYTES_MAX: usize = 16 * 1024;
-/// Codes that are remembered as used; as long as so many are, one more is refused.
+/// State cookies that are remembered as used; as long as so many are, one more is refused.
 pub const USED_CODES_MAX: usize = 65_536;
 /// Users, and clients, whose failed sign-ins are remembered.
 pub const FAILURES_MAX: usize = 4096;
 /// Sign-ins that are held back at a time because others of their user have failed; one more is answered 503.
 pub const HELD_SIGN_INS_MAX: usize = 64;
 /// Networks whose challenges are counted.
-pub const CHALLENGED_PREFIXES_MAX: usize = 4096;
+pub const CHALLENGED_PREFIXES_MAX: usize = 65_536;
+/// Tunnels that one user may be signed in to within a minute: nobody alone fills the table of what was used.
+pub const HAND_OVERS_PER_MINUTE_MAX: u32 = 60;
+/// Users who are counted for that.
+pub const HAND_OVER_USERS_MAX: usize = 16_384;
 /// Challenges that one network may meet within a minute.
 pub const CHALLENGES_PER_MINUTE_MAX: u32 = 120;
 /// Fewest and most leading zero bits of a proof of work (S5.11).

@@ -36,8 +36,8 @@ pub enum Kind {
     Session,
     /// Who is signed in at the base host.
     BaseSession,
-    /// Ties a flow to a browser.
-    State,
+    /// What a sign-in elsewhere is wanted for.
+    Provider,
     /// What a sign-in is wanted for.
     Request,
     /// What a challenge is wanted for.
@@ -57,7 +57,7 @@ impl Kind {
         match self {
             Kind::Session => b"session",
             Kind::BaseSession => b"base-session",
-            Kind::State => b"state",
+            Kind::Provider => b"provider",
             Kind::Request => b"request",
             Kind::ChallengeRequest => b"challenge-request",
             Kind::Code => b"code",
@@ -147,7 +147,7 @@ fn open_with(
     scratch.truncate(length);
     let (head, text) = scratch.split_at_mut_checked(HEAD_BYTES)?;
     let (version, random) = head.split_first()?;
-    let random: &Random = (&*random).try_into().ok()?;
+    let random: &Random = random.try_into().ok()?;
     if *version != VERSION {
         return None;
     }
@@ -233,7 +233,7 @@ mod tests {
         const KINDS: [Kind; 9] = [
             Kind::Session,
             Kind::BaseSession,
-            Kind::State,
+            Kind::Provider,
             Kind::Request,
             Kind::ChallengeRequest,
             Kind::Code,

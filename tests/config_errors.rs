@@ -161,17 +161,9 @@ fn features_that_are_not_built_are_refused_by_name() {
 ! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
 
 - [tokens]
-+ [sign_in]
-+ provider = "oidc"
-+ seal_key_file = "secret"
-+ [[sign_in.user]]
-+ name = "ana"
-+ password_hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-+ projects = ["proj-1"]
 + [geoip]
 + [tokens]
-! adit.toml:9:12: sign_in.provider: signing in with OpenID Connect is not built yet in this version; write "builtin"
-! adit.toml:15:2: geoip: rules by country are not built yet in this version; remove it
+! adit.toml:8:2: geoip: rules by country are not built yet in this version; remove it
 
 - [tokens]
 + [http]
@@ -473,6 +465,73 @@ fn browsers_sign_in_where_somebody_can() {
 }
 
 #[test]
+fn a_provider_has_its_own_tables() {
+    check(
+        r#"
+- [tokens]
++ [sign_in]
++ provider = "oidc"
++ seal_key_file = "secret"
++ [sign_in.oidc]
++ issuer = "https://idp.example.com"
++ client_id = "edge"
++ [[sign_in.grant]]
++ groups = ["staff"]
++ projects = ["proj-1"]
++ [tokens]
+
+- [tokens]
++ [sign_in]
++ provider = "oidc"
++ seal_key_file = "secret"
++ [[sign_in.user]]
++ name = "ana"
++ password_hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
++ projects = ["proj-1"]
++ [tokens]
+! adit.toml:8:2: sign_in: [[sign_in.user]] counts only with provider = "builtin": remove the users
+
+- [tokens]
++ [sign_in]
++ provider = "oidc"
++ seal_key_file = "secret"
++ [tokens]
+! adit.toml:8:2: sign_in.oidc: missing; write [sign_in.oidc] with issuer and client_id
+
+- [tokens]
++ [sign_in]
++ provider = "oidc"
++ seal_key_file = "secret"
++ [sign_in.oidc]
++ issuer = "https://idp.example.com"
++ client_id = "edge"
++ [tokens]
+! adit.toml:8:2: sign_in: nobody can enter anything: add a [[sign_in.grant]], or remove [sign_in]
+
+- [tokens]
++ [sign_in]
++ seal_key_file = "secret"
++ [sign_in.oidc]
++ issuer = "https://idp.example.com"
++ client_id = "edge"
++ [[sign_in.user]]
++ name = "ana"
++ password_hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
++ projects = ["proj-1"]
++ [tokens]
+! adit.toml:10:1: sign_in.oidc: counts only with provider = "oidc"
+
+- [tokens]
++ [sign_in]
++ provider = "ldap"
++ seal_key_file = "secret"
++ [tokens]
+! adit.toml:9:12: sign_in.provider: expected "builtin" or "oidc", found "ldap"
+"#,
+    );
+}
+
+#[test]
 fn a_sign_in_that_nobody_can_pass_is_refused() {
     check(
         r#"
@@ -504,7 +563,7 @@ fn a_sign_in_that_nobody_can_pass_is_refused() {
 ! adit.toml:10:20: sign_in.session_lifetime: must be from 1s to 30d
 ! adit.toml:11:18: sign_in.claims_max_age: expected a duration from 1ms to 365d such as "10s" (ms, s, m, h, d), found "0s"
 ! adit.toml:12:9: sign_in.title: expected 1 to 64 characters of one line, found ""
-! adit.toml:13:13: sign_in.logo_file: expected a PNG, JPEG or WebP image of at most 256 KiB
+! adit.toml:13:13: sign_in.logo_file: expected an image of at most 256 KiB, PNG or SVG
 ! adit.toml:16:17: sign_in.user[1].password_hash: not a hash of the form $argon2id$v=19$m=..,t=..,p=..$salt$hash; make one: adit user hash-password
 ! adit.toml:19:8: sign_in.user[2].name: "ana" is already a user at adit.toml:15:8
 ! adit.toml:20:17: sign_in.user[2].password_hash: its parameters are too weak: m (KiB) times t must be at least 35840; make a new one: adit user hash-password

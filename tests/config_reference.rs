@@ -21,12 +21,14 @@ fn load(folder: &Folder, text: &str) -> Loaded {
         .replace("/etc/adit/tls/key.pem", "key.pem")
         .replace("/etc/adit/secrets/hs256", "secret")
         .replace("/etc/adit/secrets/idp", "idp")
+        .replace("/etc/adit/secrets/seal", "seal")
         .replace("/etc/adit/secrets/admin", "admin");
     folder.write(
         "idp",
         0o600,
         "another secret than the one of the deployment",
     );
+    folder.write("seal", 0o600, "a key of more than thirty-two bytes");
     folder.write("adit.toml", 0o644, text);
     match folder.load(&[]) {
         Ok(loaded) => loaded,
@@ -36,7 +38,13 @@ fn load(folder: &Folder, text: &str) -> Loaded {
 
 /// The reference with every default written out.
 fn spelled_out() -> String {
-    let examples = ["include =", "public_port =", "revocations_file ="];
+    let examples = [
+        "include =",
+        "public_port =",
+        "revocations_file =",
+        "seal_key_previous_file =",
+        "logo_file =",
+    ];
     let lines = REFERENCE.lines().map(|line| {
         let key = line.strip_prefix("#: ");
         match key {
@@ -78,6 +86,14 @@ fn the_stated_defaults_are_the_defaults_used() {
     assert_eq!(short_https.tls_min_version, long_https.tls_min_version);
     let [short_http, long_http] = [&short, &long].map(|settings| settings.http.as_ref().unwrap());
     assert_eq!(short_http.mode, long_http.mode);
+    assert_eq!(
+        format!("{:?}", short.sign_in),
+        format!("{:?}", long.sign_in)
+    );
+    assert_eq!(
+        format!("{:?}", short.challenge),
+        format!("{:?}", long.challenge)
+    );
 }
 
 #[test]
@@ -105,6 +121,11 @@ fn the_reference_shows_every_key() {
         ("issuer", "[[issuer]]"),
         ("client_ca", "[[client_ca]]"),
         ("tunnel", "[[tunnel]]"),
+        ("sign_in", "[sign_in]"),
+        ("sign_in.oidc", "[sign_in.oidc]"),
+        ("sign_in.user", "[[sign_in.user]]"),
+        ("sign_in.grant", "[[sign_in.grant]]"),
+        ("challenge", "[challenge]"),
         ("timeouts", "[timeouts]"),
         ("limits", "[limits]"),
         ("admin", "[admin]"),
@@ -120,7 +141,8 @@ fn the_reference_shows_every_key() {
             let named = REFERENCE.contains(&format!("{key},"))
                 || REFERENCE.contains(&format!("{key}."))
                 || REFERENCE.contains(&format!("{key} but"));
-            let as_variable = format!("ADIT_{table}__{key}").to_uppercase();
+            let as_variable = format!("ADIT_{}__{key}", table.replace('.', "__"));
+            let as_variable = as_variable.to_uppercase();
             let from_environment = REFERENCE.contains(&as_variable);
             let is_table = REFERENCE.contains(&format!("[{table}.{key}]"));
             assert!(

@@ -15,6 +15,7 @@ mod demo;
 mod explain;
 mod run;
 mod token;
+mod user;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -68,6 +69,9 @@ enum Command {
     /// Make what stored credentials need
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    /// Make what users who sign in need
+    #[command(subcommand)]
+    User(user::UserCommand),
 }
 
 #[derive(clap::Args)]
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Token(command) => token::token(&command),
         Command::Credential(command) => credential::credential(&command),
+        Command::User(command) => user::user(&command),
     }
 }
 

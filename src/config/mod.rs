@@ -31,13 +31,6 @@ mod issuer_keys;
 mod jwks_url;
 mod listener;
 mod nearest;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "[sign_in], which has it, is refused in this version"
-    )
-)]
 mod oidc;
 mod problem;
 mod process;

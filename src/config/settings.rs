@@ -18,7 +18,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 use crate::token::{Algorithm, KeySet, P521Key};
-pub use sign_in::{Challenge, Logo, SignIn, SignInGrant, SignInProvider, SignInUser};
+pub use sign_in::{Challenge, Oidc, SignIn, SignInGrant, SignInProvider, SignInUser};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
 #[derive(Debug)]
@@ -268,24 +268,6 @@ pub struct ClientCa {
 pub struct CeTokens {
     pub projects: Vec<String>,
     pub permissions: Vec<String>,
-}
-
-/// An OpenID Connect provider that browsers sign in at.
-#[derive(Clone, Debug)]
-pub struct Oidc {
-    /// The exact `iss`: an `https` URL, or an `http` one of a loopback address.
-    pub issuer: String,
-    pub client_id: String,
-    /// `None`: a public client, which proves itself by PKCE alone.
-    pub client_secret: Option<Secret>,
-    /// Has `openid`.
-    pub scopes: Vec<String>,
-    /// The claim with the user's groups.
-    pub groups_claim: String,
-    /// Certificates of `ca_file`; `None`: the system's roots.
-    pub roots: Option<Vec<CertificateDer<'static>>>,
-    /// A name may lead into a private network.
-    pub private_addresses: bool,
 }
 
 #[derive(Debug)]

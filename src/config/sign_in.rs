@@ -14,13 +14,13 @@ use super::files::{self, Purpose};
 use super::problem::Place;
 use super::project::{ProjectIds, identifier};
 use super::reader::Reader;
-use super::settings::{Challenge, Logo, SignIn, SignInProvider, SignInUser};
-use super::sign_in_grant;
+use super::settings::{Challenge, SignIn, SignInProvider, SignInUser};
 use super::written::quoted;
+use super::{oidc, sign_in_grant};
 use crate::limits::{
-    DIFFICULTY_BITS_MAX, DIFFICULTY_BITS_MIN, LOGO_BYTES_MAX, SEAL_KEY_BYTES_MIN,
-    SESSION_LIFETIME_MAX,
+    DIFFICULTY_BITS_MAX, DIFFICULTY_BITS_MIN, SEAL_KEY_BYTES_MIN, SESSION_LIFETIME_MAX,
 };
+use crate::pages::Logo;
 use crate::password::PasswordHash;
 use crate::seal::Sealer;
 use crate::secret::Secret;
@@ -42,6 +42,7 @@ const KNOWN: &[&str] = &[
     "claims_max_age",
     "title",
     "logo_file",
+    "oidc",
     "user",
     "grant",
 ];
@@ -69,8 +70,6 @@ pub(super) fn browsers(
 }
 
 fn sign_in(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<SignIn> {
-    let feature = "signing in with OpenID Connect is";
-    table.only_word("provider", "builtin", &["oidc"], feature);
     let lifetime = within(table, "session_lifetime", SESSION_LIFETIME);
     let claims_max_age = within(table, "claims_max_age", CLAIMS_MAX_AGE);
     let sealer = sealer(table);
@@ -83,16 +82,17 @@ fn sign_in(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<Sign
     let title = title.or(TITLE.to_owned());
     let logo = table.file("logo_file").then(|at| logo(table, at));
     let logo = logo.optional();
-    let users = users(table, projects);
-    let grants = sign_in_grant::grants(table, projects);
-    let (users, grants) = (users?, grants?);
-    if users.is_empty() {
-        let message = "nobody can sign in: add a [[sign_in.user]], or remove [sign_in]";
+    let is_oidc = is_oidc(table);
+    let grants = sign_in_grant::grants(table, projects, is_oidc != Some(true));
+    let provider = provider(table, projects, is_oidc);
+    let (provider, grants) = (provider?, grants?);
+    if is_oidc? && grants.is_empty() {
+        let message = "nobody can enter anything: add a [[sign_in.grant]], or remove [sign_in]";
         table.findings.error(&table.spot, message);
         return None;
     }
     Some(SignIn {
-        provider: SignInProvider::Builtin(users),
+        provider,
         session_lifetime: lifetime?,
         claims_max_age: claims_max_age?,
         sealer: sealer?,
@@ -100,6 +100,51 @@ fn sign_in(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<Sign
         logo: logo?.map(|at| at.value),
         grants,
     })
+}
+
+fn is_oidc(table: &Reader<'_>) -> Option<bool> {
+    let provider = table.value("provider", "\"builtin\" or \"oidc\"", |node| {
+        match node.text()? {
+            "builtin" => Some(false),
+            "oidc" => Some(true),
+            _ => None,
+        }
+    });
+    provider.or(false)
+}
+
+/// Each provider has its own tables; one of the other is a mistake, and not left out.
+fn provider(
+    table: &Reader<'_>,
+    projects: Option<&ProjectIds<'_>>,
+    is_oidc: Option<bool>,
+) -> Option<SignInProvider> {
+    let findings = table.findings;
+    let provider = table.table("oidc", oidc::KNOWN);
+    let provider = provider.then(|at| oidc::oidc(&at.value));
+    let users = users(table, projects)?;
+    if is_oidc? {
+        if !users.is_empty() {
+            let message =
+                "[[sign_in.user]] counts only with provider = \"builtin\": remove the users";
+            findings.error(&table.spot, message);
+            return None;
+        }
+        let example = "[sign_in.oidc] with issuer and client_id";
+        let provider = provider.required(findings, example)?;
+        return Some(SignInProvider::Oidc(provider.value));
+    }
+    if let Field::Good(at) = &provider {
+        let message = "counts only with provider = \"oidc\"";
+        findings.error(&at.spot, message);
+        return None;
+    }
+    if users.is_empty() {
+        let message = "nobody can sign in: add a [[sign_in.user]], or remove [sign_in]";
+        findings.error(&table.spot, message);
+        return None;
+    }
+    Some(SignInProvider::Builtin(users))
 }
 
 /// A duration of a second or more; a sign-out is not remembered for longer than the longest one.
@@ -144,7 +189,7 @@ fn challenge(table: &Reader<'_>, sign_in: &Field<SignIn>) -> Option<Challenge> {
         }
     };
     Some(Challenge {
-        difficulty_bits: u32::try_from(difficulty_bits?).ok()?,
+        difficulty_bits: u8::try_from(difficulty_bits?).ok()?,
         lifetime: lifetime?,
         sealer: sealer?,
     })
@@ -174,32 +219,19 @@ fn long_enough(table: &Reader<'_>, at: &At<Secret>) -> Option<Secret> {
     Some(at.value.clone())
 }
 
-/// No SVG: as a page of its own it could run scripts on the base host.
 fn logo(table: &Reader<'_>, at: &At<PathBuf>) -> Option<Logo> {
-    const KINDS: [(&[u8], &str); 3] = [
-        (b"\x89PNG\r\n\x1a\n", "image/png"),
-        (b"\xff\xd8\xff", "image/jpeg"),
-        (b"RIFF", "image/webp"),
-    ];
     let findings = table.findings;
     findings.sources.borrow_mut().add_file(&at.value);
     let contents = files::read(&at.value, Purpose::Certificates);
     let contents = contents
         .map_err(|error| findings.error(&at.spot, error.message(&at.value, Purpose::Certificates)))
         .ok()?;
-    let bytes = contents.bytes.to_vec();
-    let kind = KINDS.iter().find(|(start, _)| bytes.starts_with(start));
-    match kind {
-        Some((_, content_type)) if bytes.len() <= LOGO_BYTES_MAX => Some(Logo {
-            content_type,
-            bytes,
-        }),
-        _ => {
-            let message = "expected a PNG, JPEG or WebP image of at most 256 KiB";
-            findings.error(&at.spot, message);
-            None
-        }
-    }
+    let logo = Logo::parse(contents.bytes.to_vec());
+    logo.map_err(|_| {
+        let message = "expected an image of at most 256 KiB, PNG or SVG";
+        findings.error(&at.spot, message);
+    })
+    .ok()
 }
 
 fn users(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<Vec<SignInUser>> {

@@ -11,19 +11,26 @@ use super::written::Node;
 const NAMES: [&str; 4] = ["emails", "email_domains", "groups", "subjects"];
 const NAME_BYTES_MAX: usize = 255;
 
-/// Every grant.
+/// Every grant. `builtin`: of users of the configuration.
 pub(super) fn grants(
     table: &Reader<'_>,
     projects: Option<&ProjectIds<'_>>,
+    builtin: bool,
 ) -> Option<Vec<SignInGrant>> {
     let known = &["emails", "email_domains", "groups", "subjects", "projects"];
     let tables = table.tables("grant", known)?;
-    let grants: Vec<Option<SignInGrant>> =
-        tables.iter().map(|table| grant(table, projects)).collect();
+    let grants: Vec<Option<SignInGrant>> = tables
+        .iter()
+        .map(|table| grant(table, projects, builtin))
+        .collect();
     grants.into_iter().collect()
 }
 
-fn grant(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<SignInGrant> {
+fn grant(
+    table: &Reader<'_>,
+    projects: Option<&ProjectIds<'_>>,
+    builtin: bool,
+) -> Option<SignInGrant> {
     let findings = table.findings;
     let emails = "an e-mail address in lower case such as \"ana@example.com\"";
     let emails = names(table, "emails", emails, email);
@@ -50,7 +57,7 @@ fn grant(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<SignIn
         findings.error(&table.spot, message);
         return None;
     }
-    if subjects.is_empty() {
+    if builtin && subjects.is_empty() {
         let message = "built-in users have no e-mail address and no groups, so nobody meets this; write subjects, or projects at the user";
         findings.warn(&table.spot, message);
     }

@@ -1,14 +1,15 @@
 //! From checked settings to what a core works by.
 
 mod certificates;
+pub(super) mod flows;
 pub(super) mod sessions;
 mod tokens;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::settings::{
     Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
@@ -20,7 +21,7 @@ use crate::policy::{self, Mechanisms, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;
 use crate::tls::names::{Identity, ServerNames, TicketKeys};
-use crate::upstream::{Origin, OriginTls, client_config};
+use crate::upstream::{Origin, OriginTls, client_config, roots};
 use crate::worker::snapshot::Snapshot;
 use tokens::Boundaries;
 
@@ -29,6 +30,8 @@ pub(super) struct Lasting {
     tickets: TicketKeys,
     /// Sets that issuers publish at a URL.
     pub(super) key_sets: KeySets,
+    /// Where browsers are answered that sign in or meet a challenge.
+    pub(super) flow: Option<Origin>,
     origins: HashMap<OriginKey, Numbered>,
     next_origin: u64,
 }
@@ -52,6 +55,7 @@ impl Lasting {
         Ok(Lasting {
             tickets: TicketKeys::generate()?,
             key_sets: KeySets::default(),
+            flow: None,
             origins: HashMap::new(),
             next_origin: 0,
         })
@@ -104,7 +108,7 @@ pub(super) fn snapshot(
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),
         signer: None,
-        flow: None,
+        flow: lasting.flow.clone(),
         token_cache_entries: settings
             .tokens
             .as_ref()
@@ -147,7 +151,7 @@ pub(super) fn policy(
         shows_assertion_keys: settings.identity_headers(),
         keys,
         certificates: certificates.into(),
-        browsers: None,
+        browsers: sessions::browsers(settings).map(Arc::new),
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
     })
@@ -167,8 +171,8 @@ fn policy_tunnel(
         mechanisms: Mechanisms {
             token: tunnel.token_auth,
             certificate: tunnel.mtls_auth,
-            session: false,
-            challenge: false,
+            session: tunnel.rstream_auth,
+            challenge: tunnel.challenge_mode,
         },
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
@@ -241,25 +245,6 @@ pub(super) fn addresses(
 
 fn upstream_tls(tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
     client_config(roots(tls.roots.as_deref())?)
-}
-
-/// Whose certificates count: these, or those that the system trusts.
-pub(super) fn roots(
-    certificates: Option<&[CertificateDer<'static>]>,
-) -> Result<RootCertStore, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    match certificates {
-        Some(certificates) => {
-            for certificate in certificates {
-                roots.add(certificate.clone())?;
-            }
-        }
-        None => {
-            // Some systems carry certificates that rustls cannot read; the rest is as good without them.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    Ok(roots)
 }
 
 fn server_names(https: &Https, tickets: &TicketKeys) -> Result<ServerNames, rustls::Error> {

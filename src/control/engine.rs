@@ -1,8 +1,11 @@
 //! The cores: their threads, their listeners, and what they are told.
 
 mod copies;
+mod flows;
 mod keys;
+mod provider;
 mod reloads;
+mod sign_outs;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::access_log::{Sink, Writer};
 use super::compile::Lasting;
+use super::ended_sessions::EndedSessions;
 use super::key_sets::{Message, Source, sources};
 use super::resolve::{self, Upstreams};
 use super::start::{self, CoreHandle, StartError};
@@ -25,11 +29,11 @@ use crate::telemetry::queue::log_queue;
 use crate::telemetry::record::Format;
 use crate::worker::Command;
 use crate::worker::client::Entry;
-use crate::worker::keys::AskForKeys;
 use crate::worker::snapshot::Snapshot;
 use copies::{Signing, compile_all};
-use keys::Fetches;
-use reloads::Reloads;
+use flows::Flows;
+use keys::{Fetches, asks};
+use reloads::{Reloads, fixed};
 
 /// All cores of a running process.
 pub struct Engine {
@@ -44,6 +48,8 @@ pub struct Engine {
     current: Mutex<Current>,
     draining: AtomicBool,
     reloads: Reloads,
+    ended: EndedSessions,
+    flows: Flows,
     /// To whoever fetches key sets.
     key_sets: UnboundedSender<Message>,
     key_set_inbox: Mutex<Option<UnboundedReceiver<Message>>>,
@@ -107,16 +113,13 @@ impl Engine {
             .key_sets
             .follow(settings, clock.now().unix_seconds());
         let (key_sets, key_set_inbox) = unbounded_channel();
-        let asked = key_sets.clone();
-        let ask_for_keys: AskForKeys =
-            Arc::new(move |request| asked.send(Message::Asked(request)).is_ok());
+        let ask_for_keys = asks(key_sets.clone());
+        let (ended, flows) = flows::open(settings, public_port, &clock)?;
+        lasting.flow = flows.origin();
         let signing = Signing::of(settings, public_port, &clock)?;
         let signer = signing.as_ref();
         let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting, signer)?;
-        let format = sink.as_ref().map(|_| match settings.log.format {
-            LogFormat::Json => Format::Json,
-            LogFormat::Text => Format::Text,
-        });
+        let format = sink.as_ref().map(|_| log_format(settings.log.format));
         let listeners = start::by_core(bound, cpus.len());
         let seeds = cpus.into_iter().zip(listeners).zip(&snapshots);
         let mut queues = Vec::new();
@@ -135,6 +138,7 @@ impl Engine {
                     snapshot: snapshot.clone(),
                     log,
                     ask_for_keys: ask_for_keys.clone(),
+                    ended: ended.copy(),
                     clock: clock.clone(),
                 }
                 .start(&settings.cores)
@@ -159,6 +163,8 @@ impl Engine {
             current: Mutex::new(current),
             draining: false.into(),
             reloads: Reloads::default(),
+            ended,
+            flows,
             key_sets,
             key_set_inbox: Mutex::new(Some(key_set_inbox)),
         })
@@ -205,6 +211,8 @@ impl Engine {
         let mut current = self.current();
         let now = self.clock.now().unix_seconds();
         current.lasting.key_sets.follow(settings, now);
+        self.flows.bind(settings)?;
+        current.lasting.flow = self.flows.origin();
         let snapshots = compile_all(
             settings,
             self.public_port,
@@ -218,6 +226,8 @@ impl Engine {
                 "[cores], listeners, [admin] and [log] are read at the start only; what changed there waits for a restart"
             );
         }
+        // Before a core can send anybody there.
+        self.flows.follow(settings, self.public_port)?;
         self.put_in_force(&mut current, snapshots, Command::Swap);
         current.tunnels = settings.tunnels.len();
         current.upstreams = Upstreams::new(&settings.tunnels);
@@ -365,6 +375,13 @@ impl Engine {
     }
 }
 
+fn log_format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    }
+}
+
 /// How long a core may take to answer the control thread.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
@@ -372,18 +389,4 @@ fn collect<T>(answers: &Receiver<T>, count: usize) -> Vec<T> {
     std::iter::from_fn(|| answers.recv_timeout(ANSWER_WITHIN).ok())
         .take(count)
         .collect()
-}
-
-/// What a reload cannot change, in a form to compare.
-fn fixed(settings: &Settings) -> String {
-    let https = settings
-        .https
-        .as_ref()
-        .map(|https| (&https.listen, https.public_port));
-    let http = settings.http.as_ref().map(|http| (&http.listen, http.mode));
-    let admin = settings.admin.as_ref().map(|admin| &admin.listen);
-    format!(
-        "{:?} {https:?} {http:?} {admin:?} {:?}",
-        settings.cores, settings.log
-    )
 }

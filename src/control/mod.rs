@@ -10,10 +10,10 @@ pub mod access_log;
 pub mod admin;
 pub mod assertion_keys;
 mod compile;
+pub(crate) mod ended_sessions;
 pub mod engine;
-mod fetch;
+mod flows;
 mod key_sets;
-pub mod oidc;
 mod process_log;
 mod reload;
 mod resolve;
@@ -35,6 +35,7 @@ use crate::policy::Policy;
 use crate::runtime::clock::Clock;
 use crate::runtime::process;
 use engine::Engine;
+pub use flows::serve as serve_flows;
 use key_sets::KeySets;
 use reload::{Reloader, Reloads};
 use start::StartError;
@@ -119,6 +120,7 @@ async fn supervise(
         tokio::spawn(key_sets::run(engine.clone(), inbox));
     }
     tokio::spawn(renew_keys(engine.clone()));
+    tokio::spawn(serve_flows(engine.clone()));
     started(&engine);
     let drain = settings.timeouts.drain;
     let (watch, mut changes) = Watch::open();
@@ -150,7 +152,9 @@ async fn supervise(
             }
         }
     }
-    Ok(stop(&engine, &mut signals, drain).await)
+    let code = stop(&engine, &mut signals, drain).await;
+    engine.close_flows();
+    Ok(code)
 }
 
 /// Lets exchanges under way finish, as long as `within` or until a second signal.

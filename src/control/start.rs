@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use ring::rand::SecureRandom;
 
 use super::assertion_keys::KeysError;
+use crate::authn::session::Ended;
 use crate::config::settings::{AdminListen, Cores, Driver, HttpMode, Settings, Workers};
 use crate::listener::{self, Bound};
 use crate::runtime::clock::Clock;
@@ -33,6 +34,8 @@ pub enum StartError {
     Core(usize, io::Error),
     Tls(rustls::Error),
     AssertionKeys(KeysError),
+    EndedSessions(String),
+    Flow(String),
     Control(io::Error),
 }
 
@@ -68,6 +71,12 @@ impl fmt::Display for StartError {
             StartError::Core(index, error) => write!(f, "core {index} does not start: {error}"),
             StartError::AssertionKeys(error) => {
                 write!(f, "the keys that identity_headers needs: {error}")
+            }
+            StartError::EndedSessions(problem) => {
+                write!(f, "who was signed out is not known: {problem}")
+            }
+            StartError::Flow(problem) => {
+                write!(f, "what [sign_in] and [challenge] need: {problem}")
             }
             StartError::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
             StartError::Control(error) => write!(f, "the control thread does not start: {error}"),
@@ -170,6 +179,7 @@ pub(super) struct Core {
     pub snapshot: Arc<Snapshot>,
     pub log: Option<(LogSender, Format)>,
     pub ask_for_keys: AskForKeys,
+    pub ended: Ended,
     pub clock: Clock,
 }
 
@@ -208,6 +218,7 @@ impl Core {
             commands: unopened,
             log: self.log,
             ask_for_keys: self.ask_for_keys,
+            ended: self.ended,
             clock: self.clock,
             seed: seed()?,
         };

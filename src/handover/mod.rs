@@ -12,6 +12,7 @@
 
 mod code;
 mod form;
+mod provider;
 mod request;
 mod target;
 mod wire;
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 
 pub use code::{ChallengeCode, ChallengePass, Code, open_session, seal_session};
 pub use form::FormToken;
+pub use provider::ProviderFlow;
 pub use request::{ChallengeRequest, FlowRequest, request_id};
 pub use target::return_target;
 
@@ -31,6 +33,8 @@ pub use crate::authn::cookie::{CHALLENGE as CHALLENGE_COOKIE, SESSION as SESSION
 pub const STATE_COOKIE: &str = "__Host-rstream_state";
 /// The session at the base host.
 pub const BASE_COOKIE: &str = "__Host-rstream_base";
+/// What a sign-in at a provider elsewhere is wanted for, at the base host.
+pub const PROVIDER_COOKIE: &str = "__Host-rstream_provider";
 /// Ties the base host's forms to a browser.
 pub const FORM_COOKIE: &str = "__Host-rstream_form";
 
@@ -39,6 +43,10 @@ pub const BASE_LOGOUT_PATH: &str = "/rstream/logout";
 pub const CHALLENGE_PATH: &str = "/rstream/challenge";
 /// What pages load lies below it.
 pub const ASSETS_PATH: &str = "/rstream/assets/";
+/// Where a provider sends browsers back to.
+pub const PROVIDER_CALLBACK_PATH: &str = "/rstream/auth/oidc/callback";
+/// Where a provider says that somebody is out.
+pub const PROVIDER_LOGOUT_PATH: &str = "/rstream/auth/oidc/logout";
 pub const SIGN_IN_CALLBACK_PATH: &str = "/api/auth/callback";
 pub const CHALLENGE_CALLBACK_PATH: &str = "/api/challenge/callback";
 pub const LOGOUT_PATH: &str = "/.well-known/rstream/logout";
@@ -93,6 +101,7 @@ pub fn fuzz_handover(bytes: &[u8]) {
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic()) && !target.contains(['\\', '#']));
     let _ = (FlowRequest::read(bytes), ChallengeRequest::read(bytes));
     let _ = (Code::read(bytes), ChallengeCode::read(bytes));
+    let _ = ProviderFlow::read(bytes);
     let _ = (ChallengePass::read(bytes), FormToken::read(bytes));
 }
 

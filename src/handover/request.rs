@@ -41,7 +41,7 @@ impl<'a> FlowRequest<'a> {
         Ok(request)
     }
 
-    fn write(&self, rest: &[u8]) -> Vec<u8> {
+    pub(super) fn write(&self, rest: &[u8]) -> Vec<u8> {
         let writer = Writer::new(VERSION)
             .hash(&self.state)
             .time(self.expires_at)
@@ -55,7 +55,7 @@ impl<'a> FlowRequest<'a> {
         rest.is_empty().then_some(request)
     }
 
-    fn read_some(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    pub(super) fn read_some(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut reader = Reader::new(bytes, VERSION)?;
         let request = FlowRequest {
             state: reader.hash()?,

@@ -74,7 +74,8 @@ impl Policy {
 /// What browsers are asked for, and by what their cookies are opened.
 #[derive(Debug)]
 pub struct Browsers {
-    pub sealer: Sealer,
+    /// Read by all cores, and counted by none of them while they judge.
+    pub sealer: Arc<Sealer>,
     pub sessions: SessionRules,
 }
 

@@ -23,3 +23,4 @@ pub mod process;
 pub mod socket;
 pub mod stage;
 pub mod task;
+pub mod terminal;

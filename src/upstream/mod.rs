@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::runtime::buffer::{Buffer, BufferPool};
 use crate::runtime::deadline::{Deadline, Deadlines};
@@ -41,8 +41,27 @@ pub struct OriginTls {
     pub server_name: ServerName<'static>,
 }
 
+/// Whose certificates count: these, or those that the system trusts.
+pub fn roots(
+    certificates: Option<&[CertificateDer<'static>]>,
+) -> Result<RootCertStore, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    match certificates {
+        Some(certificates) => {
+            for certificate in certificates {
+                roots.add(certificate.clone())?;
+            }
+        }
+        None => {
+            // Some systems carry certificates that rustls cannot read; the rest is as good without them.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(roots)
+}
+
 /// The TLS rules towards upstreams: certificates under `roots`, TLS 1.2 or 1.3, `http/1.1`.
-pub fn client_config(roots: rustls::RootCertStore) -> Result<ClientConfig, rustls::Error> {
+pub fn client_config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

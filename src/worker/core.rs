@@ -27,6 +27,7 @@ use crate::telemetry::record::{self, Format, Record};
 use crate::token::TokenCache;
 use crate::upstream::Pools;
 
+use super::SignOuts;
 use super::admission::{Admission, Admitted, Slot};
 use super::keys::KeyRequests;
 use super::snapshot::Snapshot;
@@ -44,7 +45,7 @@ pub struct Core {
     pub pools: Pools,
     pub memory: RefCell<Memory>,
     pub keys: KeyRequests,
-    /// Who has been signed out.
+    /// Whose sessions have ended.
     pub ended: RefCell<Ended>,
     /// Where it is made up what upstreams are told of senders.
     pub identity: RefCell<identity::Scratch>,
@@ -163,6 +164,15 @@ impl Core {
             ended: &self.ended.borrow(),
         };
         decide(&snapshot.policy, &facts, now, &mut self.memory.borrow_mut())
+    }
+
+    /// Every head that arrives from now on is judged without these sessions.
+    pub fn end_sessions(&self, sign_outs: &SignOuts) {
+        let mut ended = self.ended.borrow_mut();
+        for (what, before) in &sign_outs.what {
+            ended.note(*what, *before);
+        }
+        ended.forget_before(sign_outs.forget_before);
     }
 
     /// The time, by one clock: a step of the wall clock is seen with the next sweep.

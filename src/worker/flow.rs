@@ -100,9 +100,13 @@ impl Exchange<'_> {
         let Some((state, request)) = wanted else {
             return self.refuse(Refusal::EdgeExhausted, body).await;
         };
-        let (path, reason) = match flow {
-            Flow::SignIn => (handover::SIGN_IN_PATH, "sign_in"),
-            Flow::Challenge => (handover::CHALLENGE_PATH, "challenge"),
+        let path = match flow {
+            Flow::SignIn => handover::SIGN_IN_PATH,
+            Flow::Challenge => handover::CHALLENGE_PATH,
+        };
+        let reason = match flow {
+            Flow::SignIn => "sign_in",
+            Flow::Challenge => "challenge",
         };
         let query = format!("request={request}");
         let location = Location {

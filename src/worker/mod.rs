@@ -33,6 +33,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::authn::session::{Ended, Short};
 use crate::forward::Room;
 use crate::listener::{Accepted, Listener};
 use crate::runtime::buffer::Buffer;
@@ -67,9 +68,20 @@ pub struct Start {
     /// `None`: no access log.
     pub log: Option<(LogSender, Format)>,
     pub ask_for_keys: AskForKeys,
+    /// Who had been signed out before.
+    pub ended: Ended,
     pub clock: Clock,
     /// Makes request ids of different cores and runs differ.
     pub seed: u64,
+}
+
+/// Who has been signed out, and when. See [`Ended`].
+#[derive(Debug)]
+pub struct SignOuts {
+    /// Times are in milliseconds since the Unix epoch.
+    pub what: Vec<(Short, u64)>,
+    /// No session is older than that.
+    pub forget_before: u64,
 }
 
 /// What the control thread tells a core.
@@ -82,6 +94,8 @@ pub enum Command {
     Report(Box<dyn FnOnce(Counters) + Send>),
     /// What a request for keys came to, by its ticket.
     Keys(u64, KeyAnswer),
+    /// These sessions have ended.
+    EndSessions(Arc<SignOuts>),
     /// Fires the deadlines that have passed, without waiting for the next sweep.
     Sweep,
     /// Accept no more, end idle connections, and end the core when the last exchange has ended.
@@ -138,6 +152,7 @@ fn open(start: Start) -> io::Result<Opened> {
         start.clock,
         start.seed,
     );
+    *core.ended.borrow_mut() = start.ended;
     Ok((Rc::new(core), listeners, commands))
 }
 
@@ -156,6 +171,7 @@ async fn serve(
             Command::Redirect(snapshot) => core.redirect(snapshot),
             Command::Report(answer) => answer(core.report()),
             Command::Keys(ticket, answer) => core.keys.answer(ticket, answer),
+            Command::EndSessions(sign_outs) => core.end_sessions(&sign_outs),
             Command::Sweep => {
                 core.sweep();
                 probe::probe(&core);

@@ -87,11 +87,16 @@ fn descendants(of: u32) -> Vec<u32> {
 }
 
 async fn browser(driver: &Driver, profile: &str) -> Client {
-    browser_with(driver, profile, json!({})).await
+    browser_with(driver, profile, json!({}), "").await
 }
 
-/// A browser with these preferences, whose console is kept.
-pub async fn browser_with(driver: &Driver, profile: &str, preferences: Value) -> Client {
+/// A browser with these preferences, whose console is kept. `hosts`: where it finds them, in Chromium's own words.
+pub async fn browser_with(
+    driver: &Driver,
+    profile: &str,
+    preferences: Value,
+    hosts: &str,
+) -> Client {
     let flags = [
         "--headless",
         "--no-sandbox",
@@ -104,6 +109,7 @@ pub async fn browser_with(driver: &Driver, profile: &str, preferences: Value) ->
         "--disable-component-update",
         "--disable-sync",
         &format!("--user-data-dir={profile}"),
+        &format!("--host-resolver-rules={hosts}"),
     ];
     let capabilities = json!({
         "browserName": "chrome",

@@ -93,10 +93,12 @@ fn the_shipped_files_are_good_once_their_files_are_there() {
         let folder = Folder::new();
         folder.write("admin", 0o600, "0123456789abcdef");
         folder.write("idp", 0o600, "0123456789abcdef0123456789abcdef");
+        folder.write("seal", 0o600, "abcdef0123456789abcdef0123456789");
         let text = text
             .replace("/etc/adit/tls/", "")
             .replace("/etc/adit/secrets/hs256", "secret")
             .replace("/etc/adit/secrets/idp", "idp")
+            .replace("/etc/adit/secrets/seal", "seal")
             .replace("/etc/adit/secrets/admin", "admin")
             .replace("*.t.edge.example.com", "*.t.edge.example")
             .replace("edge.example.com", "edge.example");

@@ -17,6 +17,8 @@ const COMMANDS: &[&[&str]] = &[
     &["credential", "hash"],
     &["credential", "fingerprint"],
     &["credential", "new-app"],
+    &["user"],
+    &["user", "hash-password"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {

@@ -3,7 +3,7 @@
 //! Pictures of all pages lie in `target/tmp/pages` afterwards.
 
 mod server;
-mod tab;
+pub mod tab;
 
 use std::fs;
 use std::path::PathBuf;

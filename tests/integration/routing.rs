@@ -202,7 +202,7 @@ fn paths_of_the_edge_never_reach_an_upstream() {
     let edge = Arc::new(&town.edge);
     for host in ["app.t.example.test", "guarded.t.example.test"] {
         for path in [
-            "/.well-known/rstream/session",
+            "/.well-known/rstream/session/",
             "/.well-known/rstream/",
             "/.well-known/rstream",
             "/.well-known/rstream?x=/",

@@ -1,7 +1,7 @@
 //! A provider that lies, or somebody in its place.
 
 use adit::config::settings::Oidc;
-use adit::control::oidc::{FlowSecrets, OidcError};
+use adit::oidc::{FlowSecrets, OidcError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -23,21 +23,18 @@ impl Bench {
     }
 
     /// A sign-in that ends with what `token` makes of its beginning.
-    fn with(
-        &self,
-        token: impl FnOnce(&Url) -> String,
-    ) -> Result<adit::control::oidc::SignedIn, OidcError> {
+    fn with(&self, token: impl FnOnce(&Url) -> String) -> Result<adit::oidc::SignedIn, OidcError> {
         let (url, secrets) = self.edge.begin().unwrap();
         self.mock.gives(&token(&url));
         self.edge.finish(&callback(&url), &secrets)
     }
 
-    fn with_claims(&self, changes: Value) -> Result<adit::control::oidc::SignedIn, OidcError> {
+    fn with_claims(&self, changes: Value) -> Result<adit::oidc::SignedIn, OidcError> {
         let header = json!({ "alg": "EdDSA", "kid": "a", "typ": "JWT" });
         self.with(|url| self.mock.sign(&header, &self.mock.claims(url, changes)))
     }
 
-    fn finish(&self) -> Result<adit::control::oidc::SignedIn, OidcError> {
+    fn finish(&self) -> Result<adit::oidc::SignedIn, OidcError> {
         let (url, secrets) = self.edge.begin().unwrap();
         self.edge.finish(&callback(&url), &secrets)
     }
@@ -113,9 +110,7 @@ fn an_id_token_is_signed_by_the_provider_with_a_public_key() {
     let claims = |url: &Url| mock.claims(url, json!({}));
     let header = json!({ "alg": "EdDSA", "kid": "a" });
     let refused = |refused: Result<_, OidcError>, why: &str| {
-        let refused: OidcError = refused
-            .map(|_: adit::control::oidc::SignedIn| ())
-            .unwrap_err();
+        let refused: OidcError = refused.map(|_: adit::oidc::SignedIn| ()).unwrap_err();
         assert_eq!(refused.to_string(), format!("oidc_token: {why}"));
     };
     refused(

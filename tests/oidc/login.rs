@@ -1,7 +1,7 @@
 //! Sign-in at a real provider.
 
 use adit::config::settings::Oidc;
-use adit::control::oidc::{FLOW_SECRETS_LEN, FlowSecrets, OidcError, Prompt};
+use adit::oidc::{FLOW_SECRETS_LEN, FlowSecrets, OidcError, Prompt};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;

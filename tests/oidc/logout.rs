@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use adit::control::oidc::{LoggedOut, OidcError};
+use adit::oidc::{LoggedOut, OidcError};
 use serde_json::{Value, json};
 
 use crate::support::{Browser, CLIENT_ID, Edge, Mock, Node, POST_LOGOUT_URI, parameter};
@@ -33,7 +33,7 @@ fn a_logout_that_begins_here_ends_the_session_at_the_provider() {
     assert_eq!(parameter(&url, "id_token_hint"), None);
     let back = sign_out(&edge, &mut browser, &user.id_token);
     assert_eq!(back.as_str(), format!("{POST_LOGOUT_URI}?state=state-1"));
-    let (url, secrets) = edge.begin_with(adit::control::oidc::Prompt::None).unwrap();
+    let (url, secrets) = edge.begin_with(adit::oidc::Prompt::None).unwrap();
     let query = browser.follow(&url, "never asked");
     assert_eq!(edge.finish(&query, &secrets), Err(OidcError::LoginRequired));
 }

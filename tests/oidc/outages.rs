@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use adit::control::oidc::{OidcError, Prompt};
+use adit::oidc::{OidcError, Prompt};
 use serde_json::json;
 
 use crate::support::{Browser, Edge, Mock, Node, PATIENCE};

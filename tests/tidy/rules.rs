@@ -94,6 +94,11 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             &["runtime", "listener", "tls", "upstream", "telemetry"],
         ]
         .concat(),
+        "fetch" => ground(&["config", "upstream"]),
+        "oidc" => ground(&["json", "token", "runtime", "config", "fetch"]),
+        "flow" => ground(&[
+            "oidc", "http", "route", "seal", "password", "authn", "handover", "pages", "runtime",
+        ]),
         "config" => ground(&[
             "json",
             "http",
@@ -103,6 +108,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "boundary",
             "seal",
             "password",
+            "pages",
             "authn",
             "authz",
             "policy",
@@ -113,6 +119,9 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             GROUND,
             PURE,
             &[
+                "fetch",
+                "oidc",
+                "flow",
                 "config",
                 "worker",
                 "telemetry",

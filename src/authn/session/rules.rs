@@ -12,7 +12,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// `what`: a user ([`user`]), a user at one host ([`user_at`]), or the session of a provider.
+    /// `what`: a user ([`super::user`]), a user at one host ([`super::user_at`]), or the session of a provider.
     pub fn note(&mut self, what: Short, before: u64) {
         let known = self.before.entry(what).or_default();
         *known = before.max(*known);

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+
+use crate::pages::Logo;
 use crate::password::PasswordHash;
 use crate::seal::Sealer;
+use crate::secret::Secret;
 
 /// `[sign_in]`.
 #[derive(Debug)]
@@ -24,7 +28,10 @@ pub struct SignIn {
 impl SignIn {
     /// The projects that somebody may enter.
     pub fn projects(&self) -> impl Iterator<Item = &str> {
-        let SignInProvider::Builtin(users) = &self.provider;
+        let users = match &self.provider {
+            SignInProvider::Builtin(users) => users.as_slice(),
+            SignInProvider::Oidc(_) => &[],
+        };
         let users = users.iter().map(|user| &user.projects);
         let grants = self.grants.iter().map(|grant| &grant.projects);
         users.chain(grants).flatten().map(String::as_str)
@@ -32,10 +39,11 @@ impl SignIn {
 }
 
 /// Who says who somebody is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum SignInProvider {
     /// The users of the configuration.
     Builtin(Vec<SignInUser>),
+    Oidc(Oidc),
 }
 
 /// One `[[sign_in.user]]`.
@@ -58,18 +66,52 @@ pub struct SignInGrant {
     pub projects: Vec<String>,
 }
 
-/// An image for the pages.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Logo {
-    pub content_type: &'static str,
-    pub bytes: Vec<u8>,
+/// An OpenID Connect provider that browsers sign in at.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// The exact `iss`: an `https` URL, or an `http` one of a loopback address.
+    pub issuer: String,
+    pub client_id: String,
+    /// `None`: a public client, which proves itself by PKCE alone.
+    pub client_secret: Option<Secret>,
+    /// Has `openid`.
+    pub scopes: Vec<String>,
+    /// The claim with the user's groups.
+    pub groups_claim: String,
+    /// Certificates of `ca_file`; `None`: the system's roots.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
+    /// A name may lead into a private network.
+    pub private_addresses: bool,
+}
+
+/// Whether a provider made of one is as good as one made of the other. Nobody outside can measure how long that takes.
+impl PartialEq for Oidc {
+    fn eq(&self, other: &Oidc) -> bool {
+        let Oidc {
+            issuer,
+            client_id,
+            client_secret,
+            scopes,
+            groups_claim,
+            roots,
+            private_addresses,
+        } = self;
+        let secret = |secret: &Option<Secret>| secret.as_ref().map(|one| one.expose().to_vec());
+        *issuer == other.issuer
+            && *client_id == other.client_id
+            && secret(client_secret) == secret(&other.client_secret)
+            && *scopes == other.scopes
+            && *groups_claim == other.groups_claim
+            && *roots == other.roots
+            && *private_addresses == other.private_addresses
+    }
 }
 
 /// `[challenge]`.
 #[derive(Debug)]
 pub struct Challenge {
     /// Leading zero bits of a proof of work.
-    pub difficulty_bits: u32,
+    pub difficulty_bits: u8,
     /// How long a challenge that was met counts.
     pub lifetime: Duration,
     /// That of `[sign_in]`, where there is one.

@@ -3,11 +3,18 @@
 use std::collections::HashMap;
 
 use crate::authn::session::{Grant, SessionRules, Short, short};
-use crate::config::settings::{SignIn, SignInGrant, SignInProvider, SignInUser};
+use crate::config::settings::{Oidc, Settings, SignIn, SignInGrant, SignInProvider, SignInUser};
+use crate::flow::input;
+use crate::policy::Browsers;
 
 /// Users of the configuration are one provider.
 pub(in crate::control) fn builtin() -> Short {
     short(&[b"builtin"])
+}
+
+/// A subject is somebody at its issuer alone.
+fn elsewhere(oidc: &Oidc) -> Short {
+    short(&[b"oidc", oidc.issuer.as_bytes(), oidc.client_id.as_bytes()])
 }
 
 /// With the hash of the password in it: a new password ends the sessions of the old one.
@@ -15,24 +22,37 @@ pub(in crate::control) fn user_input(user: &SignInUser) -> Short {
     short(&[b"user", user.name.as_bytes(), user.password_hash.text()])
 }
 
-pub(in crate::control) fn subject_input(subject: &str) -> Short {
-    short(&[b"subject", subject.as_bytes()])
+/// What cores judge browsers by. `None`: nobody signs in and nobody is challenged.
+pub(in crate::control) fn browsers(settings: &Settings) -> Option<Browsers> {
+    let sign_in = settings.sign_in.as_ref();
+    let challenge = settings.challenge.as_ref();
+    let sealer = sign_in.map(|one| &one.sealer);
+    let sealer = sealer.or(challenge.map(|one| &one.sealer))?;
+    Some(Browsers {
+        sealer: sealer.clone(),
+        sessions: sign_in.map(rules).unwrap_or_default(),
+    })
 }
 
 /// The rules of a configuration.
 pub(in crate::control) fn rules(sign_in: &SignIn) -> SessionRules {
-    let SignInProvider::Builtin(users) = &sign_in.provider;
     let mut grants = HashMap::new();
-    for user in users {
-        add(&mut grants, user_input(user), &user.projects, false);
-    }
+    let provider = match &sign_in.provider {
+        SignInProvider::Builtin(users) => {
+            for user in users {
+                add(&mut grants, user_input(user), &user.projects, false);
+            }
+            builtin()
+        }
+        SignInProvider::Oidc(oidc) => elsewhere(oidc),
+    };
     for grant in &sign_in.grants {
         for (input, rests_on_group) in inputs(grant) {
             add(&mut grants, input, &grant.projects, rests_on_group);
         }
     }
     SessionRules {
-        provider: builtin(),
+        provider,
         grants,
         claims_max_age: sign_in.claims_max_age.as_secs(),
     }
@@ -40,17 +60,18 @@ pub(in crate::control) fn rules(sign_in: &SignIn) -> SessionRules {
 
 /// What about a user meets this grant, and whether that is a group.
 fn inputs(grant: &SignInGrant) -> impl Iterator<Item = (Short, bool)> {
-    let named = |kind: &'static [u8], names: &[String]| {
-        let inputs = names.iter().map(|name| short(&[kind, name.as_bytes()]));
+    let named = |input: fn(&str) -> Short, names: &[String], is_group| {
+        let inputs = names.iter().map(|name| (input(name), is_group));
         inputs.collect::<Vec<_>>()
     };
-    let lasting = named(b"email", &grant.emails)
-        .into_iter()
-        .chain(named(b"domain", &grant.email_domains))
-        .chain(grant.subjects.iter().map(|subject| subject_input(subject)));
-    let groups = named(b"group", &grant.groups);
-    let lasting = lasting.map(|input| (input, false));
-    lasting.chain(groups.into_iter().map(|input| (input, true)))
+    [
+        named(input::email, &grant.emails, false),
+        named(input::email_domain, &grant.email_domains, false),
+        named(input::subject, &grant.subjects, false),
+        named(input::group, &grant.groups, true),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn add(
@@ -141,6 +162,6 @@ mod tests {
                 assert_eq!(judged, verdict, "{}", kind.escape_ascii());
             }
         }
-        assert_eq!(rules.grants[&subject_input("ana")].projects.len(), 2);
+        assert_eq!(rules.grants[&input::subject("ana")].projects.len(), 2);
     }
 }

@@ -2,15 +2,20 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{Current, Engine};
 use crate::control::key_sets::{Message, Source, Stored};
 use crate::telemetry::metrics::IssuerKeys;
 use crate::token::KeySet;
 use crate::worker::Command;
-use crate::worker::keys::{KeyAnswer, KeyRequest};
+use crate::worker::keys::{AskForKeys, KeyAnswer, KeyRequest};
 use crate::worker::snapshot::Snapshot;
+
+/// How cores ask for keys that they do not know.
+pub(super) fn asks(key_sets: UnboundedSender<Message>) -> AskForKeys {
+    Arc::new(move |request| key_sets.send(Message::Asked(request)).is_ok())
+}
 
 /// What a set came to.
 pub(in crate::control) struct Taken {

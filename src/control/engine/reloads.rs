@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Engine;
+use crate::config::settings::Settings;
 use crate::telemetry::metrics::Configuration;
 
 #[derive(Debug, Default)]
@@ -34,4 +35,18 @@ impl Engine {
             stale: self.reloads.stale.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What a reload cannot change, in a form to compare.
+pub(super) fn fixed(settings: &Settings) -> String {
+    let https = settings
+        .https
+        .as_ref()
+        .map(|https| (&https.listen, https.public_port));
+    let http = settings.http.as_ref().map(|http| (&http.listen, http.mode));
+    let admin = settings.admin.as_ref().map(|admin| &admin.listen);
+    format!(
+        "{:?} {https:?} {http:?} {admin:?} {:?}",
+        settings.cores, settings.log
+    )
 }

@@ -3,7 +3,7 @@
 use reqwest::header;
 
 use crate::config::settings::KeySetUrl;
-use crate::control::fetch::{self, FetchError, Reach};
+use crate::fetch::{self, FetchError, Reach};
 use crate::limits::{KEY_SET_BYTES_MAX, KEY_SET_WITHIN};
 
 /// The text of the set.

@@ -1,12 +1,11 @@
 //! Key sets that issuers publish at a URL: fetched, kept, and put in force on every core (S4.6).
 //!
-//! Owns: when each set is fetched ([`plan`]), how ([`fetch`]), and the copies on disk ([`store`]). Comes in: the issuers of
+//! Owns: when each set is fetched ([`crate::fetch::plan`]), how ([`fetch`]), and the copies on disk ([`store`]). Comes in: the issuers of
 //! the configuration, and requests of cores for keys that they do not have. Goes out: sets to the [`Engine`], which hands
 //! them to the cores, and an answer to every request. A set replaces the one before; one that cannot be renewed goes on
 //! until it is too old, so that an issuer's outage harms nobody.
 
 mod fetch;
-pub(super) mod plan;
 mod store;
 
 use std::collections::BTreeMap;
@@ -19,9 +18,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::engine::Engine;
 use crate::config::settings::{IssuerKeys, KeySetUrl, Settings};
+use crate::fetch::plan::{Answer, Plan};
 use crate::token::{Algorithm, KeySet};
 use crate::worker::keys::{KeyAnswer, KeyRequest};
-use plan::{Answer, Plan};
 
 /// Whose a set is, and where it is from: under another URL it is another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

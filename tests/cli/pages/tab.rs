@@ -13,18 +13,24 @@ pub struct Tab {
 
 /// Does something in a new browser.
 pub fn open(what: impl AsyncFnOnce(Tab)) {
-    run(json!({}), what);
+    run(json!({}), "", what);
 }
 
 /// The same with scripts switched off, as a user does it.
 pub fn open_without_scripts(what: impl AsyncFnOnce(Tab)) {
     run(
         json!({ "profile.managed_default_content_settings.javascript": 2 }),
+        "",
         what,
     );
 }
 
-fn run(preferences: Value, what: impl AsyncFnOnce(Tab)) {
+/// In one that finds hosts elsewhere; see [`browser_with`].
+pub fn open_with_hosts(hosts: &str, what: impl AsyncFnOnce(Tab)) {
+    run(json!({}), hosts, what);
+}
+
+fn run(preferences: Value, hosts: &str, what: impl AsyncFnOnce(Tab)) {
     let profile = tempfile::tempdir().unwrap();
     let driver = Driver::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -33,7 +39,7 @@ fn run(preferences: Value, what: impl AsyncFnOnce(Tab)) {
         .unwrap();
     runtime.block_on(async {
         let profile = profile.path().to_str().unwrap();
-        let client = browser_with(&driver, profile, preferences).await;
+        let client = browser_with(&driver, profile, preferences, hosts).await;
         what(Tab { client }).await;
     });
 }
@@ -45,6 +51,14 @@ impl Tab {
 
     pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// A script that waits.
+    pub async fn run_async(&self, script: &str) -> Value {
+        let script = format!(
+            "const done = arguments[0]; (async () => {{ {script} }})().then(done, e => done(String(e)))"
+        );
+        self.client.execute_async(&script, vec![]).await.unwrap()
     }
 
     /// Types into whatever has the focus; keys without a letter are those of WebDriver (17.4.2).
@@ -98,6 +112,10 @@ impl Tab {
     pub async fn wait_for(&self, selector: &str) {
         let wait = self.client.wait();
         wait.for_element(Locator::Css(selector)).await.unwrap();
+    }
+
+    pub async fn url(&self) -> url::Url {
+        self.client.current_url().await.unwrap()
     }
 
     pub async fn screenshot(&self) -> Vec<u8> {

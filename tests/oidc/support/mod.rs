@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use adit::config::settings::Oidc;
-use adit::control::oidc::{Addresses, FlowSecrets, OidcError, Prompt, Provider, SignedIn};
+use adit::oidc::{Addresses, FlowSecrets, OidcError, Prompt, Provider, SignedIn};
 use adit::runtime::clock::Clock;
 use adit::secret::Secret;
 use rustls::pki_types::CertificateDer;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::table::Lane;
 use super::*;
@@ -52,7 +53,7 @@ fn browsers() -> Arc<Browsers> {
         rests_on_group: false,
     };
     Arc::new(Browsers {
-        sealer: sealer(),
+        sealer: Arc::new(sealer()),
         sessions: SessionRules {
             provider: [1; 16],
             grants: HashMap::from([([10; 16], grant("p1")), ([11; 16], grant("p9"))]),
@@ -206,7 +207,15 @@ fn naive(host: &str, challenge: Held, held: Held, bearer: Lane, method: &str) ->
         return match bearer {
             Lane::Good => "forward token withheld",
             Lane::Forged => "401 token_signature",
-            _ => "403 permission_missing",
+            Lane::Absent
+            | Lane::Basic
+            | Lane::Malformed
+            | Lane::Several
+            | Lane::Expired
+            | Lane::Bounded
+            | Lane::Powerless
+            | Lane::Elsewhere
+            | Lane::ListOnly => "403 permission_missing",
         }
         .to_owned();
     }
@@ -222,7 +231,14 @@ fn naive(host: &str, challenge: Held, held: Held, bearer: Lane, method: &str) ->
     // Whatever could be a credential of ours stays here.
     let kept = match bearer {
         Lane::Absent | Lane::Basic | Lane::Forged => "kept",
-        _ => "withheld",
+        Lane::Malformed
+        | Lane::Several
+        | Lane::Expired
+        | Lane::Good
+        | Lane::Bounded
+        | Lane::Powerless
+        | Lane::Elsewhere
+        | Lane::ListOnly => "withheld",
     };
     if !session {
         return if token {

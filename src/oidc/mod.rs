@@ -31,8 +31,8 @@ pub use error::{DiscoveryFault, ErrorCode, OidcError, TokenFault};
 pub use flow::{FLOW_SECRETS_LEN, FlowSecrets};
 pub use logout::LoggedOut;
 
-use super::fetch::{self, Reach};
 use crate::config::settings::Oidc;
+use crate::fetch::{self, Reach};
 use crate::json::Json;
 use crate::limits::{OIDC_EXCHANGES_MAX, OIDC_TOKEN_BYTES_MAX, OIDC_WITHIN, TOKEN_BYTES_MAX};
 use crate::runtime::clock::Clock;

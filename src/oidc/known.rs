@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::discovery::{Discovery, Keys};
 use super::error::OidcError;
-use crate::control::key_sets::plan::{Answer, Plan};
+use crate::fetch::plan::{Answer, Plan};
 use crate::limits::KEY_SET_STALE_MAX;
 
 /// The documents of one fetch.

@@ -19,7 +19,7 @@ const UNKNOWN_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What a request for a key comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::control) enum Answer {
+pub(crate) enum Answer {
     /// The set is fetched now.
     Fetch,
     /// It is not; for so long no key is worth asking for.
@@ -28,7 +28,7 @@ pub(in crate::control) enum Answer {
 
 /// All times are on the monotonic clock.
 #[derive(Debug)]
-pub(in crate::control) struct Plan {
+pub(crate) struct Plan {
     due: Duration,
     failures: u32,
     /// When all that unknown keys have spent is earned again.
@@ -39,7 +39,7 @@ pub(in crate::control) struct Plan {
 
 impl Plan {
     /// The first fetch is due at once.
-    pub(in crate::control) fn new(now: Duration) -> Self {
+    pub(crate) fn new(now: Duration) -> Self {
         Plan {
             due: now,
             failures: 0,
@@ -49,12 +49,12 @@ impl Plan {
     }
 
     /// When the set is to be fetched whoever asks.
-    pub(in crate::control) fn due(&self) -> Duration {
+    pub(crate) fn due(&self) -> Duration {
         self.due
     }
 
     /// A token names a key that is not in the set.
-    pub(in crate::control) fn ask(&mut self, kid: Option<&str>, now: Duration) -> Answer {
+    pub(crate) fn ask(&mut self, kid: Option<&str>, now: Duration) -> Answer {
         // Borrowing an `Option<Box<str>>` as a key would need a type of its own.
         let kid: Option<Box<str>> = kid.map(Into::into);
         if self.unknown.get(&kid).is_some_and(|until| *until > now) {
@@ -71,18 +71,18 @@ impl Plan {
     }
 
     /// For how long unknown keys cause no fetch.
-    pub(in crate::control) fn rest(&self, now: Duration) -> Duration {
+    pub(crate) fn rest(&self, now: Duration) -> Duration {
         let most = now + ASKED_EVERY * (ASKED_AT_ONCE - 1);
         self.even_at.saturating_sub(most)
     }
 
     /// A fetch that this key was asked for has brought it, or the issuer does not have it.
-    pub(in crate::control) fn answered(&mut self, kid: Option<Box<str>>, now: Duration) {
+    pub(crate) fn answered(&mut self, kid: Option<Box<str>>, now: Duration) {
         self.unknown.put(kid, now + UNKNOWN_FOR);
     }
 
     /// A fetch has ended.
-    pub(in crate::control) fn fetched(&mut self, good: bool, now: Duration) {
+    pub(crate) fn fetched(&mut self, good: bool, now: Duration) {
         let pause = if good {
             self.failures = 0;
             REFRESH_EVERY

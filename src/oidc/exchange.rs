@@ -11,7 +11,7 @@ use super::discovery::{self, ClientAuth, Discovery, Keys};
 use super::error::{ErrorCode, OidcError, TokenFault};
 use super::member;
 use crate::config::settings::Oidc;
-use crate::control::fetch::{self, FetchError};
+use crate::fetch::{self, FetchError};
 use crate::json::{self, Json};
 use crate::limits::{KEY_SET_BYTES_MAX, OIDC_ANSWER_BYTES_MAX};
 use crate::secret::Secret;
@@ -48,34 +48,47 @@ pub(super) async fn redeem(
     discovery: &Discovery,
     settings: &Oidc,
     redirect_uri: &str,
-    (code, verifier): (&Secret, &str),
+    secrets: (&Secret, &str),
 ) -> Result<Tokens, OidcError> {
+    let request = client.post(discovery.token_endpoint.clone());
+    let method = discovery.client_auth;
+    let (request, form) = asked(request, method, settings, redirect_uri, secrets)?;
+    redeemed(request, form).await
+}
+
+/// The request for tokens, and its form.
+fn asked(
+    mut request: RequestBuilder,
+    method: ClientAuth,
+    settings: &Oidc,
+    redirect_uri: &str,
+    (code, verifier): (&Secret, &str),
+) -> Result<(RequestBuilder, Zeroizing<String>), OidcError> {
     let code = String::from_utf8_lossy(code.expose());
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", &code)
         .append_pair("redirect_uri", redirect_uri)
         .append_pair("code_verifier", verifier);
-    let mut request = client.post(discovery.token_endpoint.clone());
-    match (discovery.client_auth, &settings.client_secret) {
+    let mut proof = None;
+    match (method, &settings.client_secret) {
         (ClientAuth::Basic, Some(secret)) => {
             request = request.header(AUTHORIZATION, basic(&settings.client_id, secret)?);
         }
         (ClientAuth::Post, Some(secret)) => {
             form.append_pair("client_id", &settings.client_id);
-            let form = [
-                &*form.finish(),
-                "&client_secret=",
-                &*encoded(secret.expose()),
-            ]
-            .concat();
-            return redeemed(request, Zeroizing::new(form)).await;
+            proof = Some(encoded(secret.expose()));
         }
         (ClientAuth::Basic | ClientAuth::Post | ClientAuth::None, _) => {
             form.append_pair("client_id", &settings.client_id);
         }
     }
-    redeemed(request, Zeroizing::new(form.finish())).await
+    let form = form.finish();
+    let form = match proof {
+        Some(secret) => [&*form, "&client_secret=", &*secret].concat(),
+        None => form,
+    };
+    Ok((request, Zeroizing::new(form)))
 }
 
 async fn redeemed(request: RequestBuilder, form: Zeroizing<String>) -> Result<Tokens, OidcError> {

@@ -1,6 +1,8 @@
 //! HTTP to servers that others run: no redirects, no proxies, no private addresses that were not asked for, bounded in
 //! bytes and time.
 
+pub(crate) mod plan;
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,13 +13,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::pki_types::CertificateDer;
 
-use super::compile::roots;
 use crate::config::is_public;
-use crate::upstream::client_config;
+use crate::upstream::{client_config, roots};
 
 /// Why there is no answer. Shows the address that was asked, and nothing that was sent there.
 #[derive(Debug)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     /// The client could not be made.
     Unready(String),
     Http(reqwest::Error),
@@ -49,19 +50,19 @@ impl std::fmt::Display for FetchError {
 }
 
 /// What may be reached, and whom it must be.
-pub(super) struct Reach<'a> {
+pub(crate) struct Reach<'a> {
     /// Whose certificates count; `None`: those that the system trusts.
-    pub(super) roots: Option<&'a [CertificateDer<'static>]>,
+    pub(crate) roots: Option<&'a [CertificateDer<'static>]>,
     /// A name may lead into a private network.
-    pub(super) private_addresses: bool,
+    pub(crate) private_addresses: bool,
     /// The key of the configuration that says so.
-    pub(super) private_key: &'static str,
+    pub(crate) private_key: &'static str,
     /// How long one exchange may take.
-    pub(super) within: Duration,
+    pub(crate) within: Duration,
 }
 
 /// A client whose every request resolves and connects anew: an address is judged when it is used.
-pub(super) fn client(reach: &Reach<'_>) -> Result<Client, FetchError> {
+pub(crate) fn client(reach: &Reach<'_>) -> Result<Client, FetchError> {
     let unready = |error: &dyn Error| FetchError::Unready(error.to_string());
     let roots = roots(reach.roots).map_err(|error| unready(&error))?;
     let tls = client_config(roots).map_err(|error| unready(&error))?;
@@ -83,7 +84,7 @@ pub(super) fn client(reach: &Reach<'_>) -> Result<Client, FetchError> {
 }
 
 /// The body of a good answer.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     request: RequestBuilder,
     bytes_max: usize,
 ) -> Result<Vec<u8>, FetchError> {
@@ -95,7 +96,7 @@ pub(super) async fn fetch(
 }
 
 /// The body of any answer.
-pub(super) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
     let mut text = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(FetchError::Http)? {
         if text.len() + chunk.len() > bytes_max {

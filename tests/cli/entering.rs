@@ -1,0 +1,210 @@
+//! The whole way of a real browser into a tunnel: Chromium, the process as it is run, TLS, and what the upstream gets.
+
+mod provider;
+
+use adit::handover::{CHALLENGE_COOKIE, SESSION_COOKIE};
+use adit::password::PasswordHash;
+use serde_json::json;
+
+use crate::pages::tab::{Tab, open_with_hosts};
+use crate::support::folder::{BASE_HOST, HTTPS, TOKENS, driver};
+use crate::support::origin::Origin;
+use crate::support::{Folder, HOST, Process};
+const PASSWORD: &str = "canary correct horse";
+const CHALLENGED: &str = "challenged.t.edge.example";
+/// A page of text alone, as a browser shows it.
+const TEXT: &str = "body > pre";
+
+/// Two tunnels, one for those who sign in, and one for those who meet a challenge. Browsers see port 443.
+fn folder(origin: &Origin, sign_in: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("seal", 0o600, "canary-key-that-everything-is-sealed-with");
+    folder.write("client", 0o600, provider::CLIENT_SECRET);
+    let state = folder.path("state");
+    let (driver, address) = (driver(), origin.address);
+    let https = HTTPS.replacen("[[", "public_port = 443\n[[", 1);
+    let tunnel = |host: &str, guard: &str| {
+        format!(
+            "[[tunnel]]\nhostname = \"{host}\"\nproject = \"proj-1\"\nupstream = \"http://{address}\"\n{guard}\n"
+        )
+    };
+    let tunnels = [
+        tunnel(HOST, "rstream_auth = true"),
+        tunnel(CHALLENGED, "challenge_mode = true\npublic = true"),
+    ]
+    .concat();
+    folder.configure(&format!(
+        "[engine]\nhost = \"{BASE_HOST}\"\nstate_dir = \"{}\"\n[cores]\ncount = 2\ndriver = \"{driver}\"\n\
+         {https}{TOKENS}{tunnels}[challenge]\ndifficulty_bits = 12\n\
+         [sign_in]\nseal_key_file = \"seal\"\n{sign_in}",
+        state.display()
+    ));
+    folder
+}
+
+fn builtin() -> String {
+    let hash = PasswordHash::make(PASSWORD.as_bytes(), [7; 16]).unwrap();
+    let hash = std::str::from_utf8(hash.text()).unwrap();
+    format!(
+        "[[sign_in.user]]\nname = \"ana\"\npassword_hash = \"{hash}\"\nprojects = [\"proj-1\"]\n"
+    )
+}
+
+fn enter(process: &Process, what: impl AsyncFnOnce(Tab)) {
+    let address = process.address("https");
+    let hosts = [BASE_HOST, HOST, CHALLENGED].map(|host| format!("MAP {host}:443 {address}"));
+    open_with_hosts(&hosts.join(","), what);
+}
+
+/// No request got a cookie of ours.
+fn nothing_leaked(origin: &Origin) {
+    for head in origin.heads() {
+        let lower = head.to_ascii_lowercase();
+        for name in [SESSION_COOKIE, CHALLENGE_COOKIE, "__host-rstream", "canary"] {
+            assert!(!lower.contains(name), "{head}");
+        }
+    }
+}
+
+#[test]
+fn a_user_signs_in_and_out_in_a_browser() {
+    let origin = Origin::start();
+    let folder = folder(&origin, &builtin());
+    let process = Process::run(&folder);
+    let page = format!("https://{HOST}/reports?x=1");
+    enter(&process, async |tab: Tab| {
+        tab.goto(&page).await;
+        assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
+        assert!(tab.visible_text().await.contains(HOST));
+        tab.press("ana\u{e004}wrong\u{e007}").await;
+        tab.wait_for("#error").await;
+        assert_eq!(origin.heads().len(), 0);
+        tab.press(&format!("{PASSWORD}\u{e007}")).await;
+        tab.wait_for(TEXT).await;
+        assert_eq!(tab.visible_text().await, "origin: /reports?x=1");
+        assert_eq!(tab.url().await.as_str(), page);
+        // Who is signed in, for the page's own scripts.
+        let told =
+            tab.run_async("return await (await fetch('/.well-known/rstream/session')).json()");
+        let told = told.await;
+        assert_eq!(told["user"]["userId"], "ana", "{told}");
+        assert_eq!(told["auth"]["method"], "rstream-auth");
+        let out = "return (await fetch('/.well-known/rstream/logout', { method: 'POST' })).status";
+        assert_eq!(tab.run_async(out).await, json!(204));
+        let after = "return (await fetch('/reports', { redirect: 'manual' })).status";
+        assert_eq!(tab.run_async(after).await, json!(401));
+        tab.goto(&page).await;
+        assert_eq!(tab.focused().await, "user");
+        tab.close().await;
+    });
+    let reports = |head: &String| head.starts_with("GET /reports");
+    assert_eq!(
+        origin.heads().iter().filter(|head| reports(head)).count(),
+        1
+    );
+    nothing_leaked(&origin);
+}
+
+#[test]
+fn a_browser_meets_a_challenge_by_itself() {
+    let origin = Origin::start();
+    let folder = folder(&origin, &builtin());
+    let process = Process::run(&folder);
+    let page = format!("https://{CHALLENGED}/a%20b?c");
+    enter(&process, async |tab: Tab| {
+        tab.goto(&page).await;
+        tab.wait_for(TEXT).await;
+        assert_eq!(tab.visible_text().await, "origin: /a%20b?c");
+        assert_eq!(tab.url().await.as_str(), page);
+        // It is no proof of who somebody is.
+        tab.goto(&format!("https://{HOST}/")).await;
+        assert_eq!(tab.focused().await, "user");
+        tab.close().await;
+    });
+    nothing_leaked(&origin);
+}
+
+#[test]
+fn users_of_a_provider_enter_what_their_groups_may_and_end_their_session_there() {
+    let origin = Origin::start();
+    let node = provider::node::Node::start();
+    let oidc = |group: &str| {
+        format!(
+            "provider = \"oidc\"\n[sign_in.oidc]\nissuer = \"{}\"\nclient_id = \"{}\"\nclient_secret_file = \"client\"\n\
+             scopes = [\"openid\", \"email\", \"profile\"]\n[[sign_in.grant]]\ngroups = [\"{group}\"]\nprojects = [\"proj-1\"]\n",
+            node.issuer,
+            provider::CLIENT_ID
+        )
+    };
+    let first = folder(&origin, &oidc("staff"));
+    let process = Process::run(&first);
+    let page = format!("https://{HOST}/inside");
+    enter(&process, async |tab: Tab| {
+        tab.goto(&page).await;
+        agrees(&tab).await;
+        assert_eq!(tab.visible_text().await, "origin: /inside");
+        assert_eq!(tab.url().await.as_str(), page);
+        let told =
+            tab.run_async("return await (await fetch('/.well-known/rstream/session')).json()");
+        let told = told.await;
+        assert_eq!(told["user"]["email"], "ana@example.com", "{told}");
+        // Out here, and at the provider.
+        tab.goto(&format!("https://{BASE_HOST}/rstream/logout"))
+            .await;
+        tab.run("document.querySelector('form button').click(); return 0")
+            .await;
+        tab.wait_for("form[action*='/session/end/confirm']").await;
+        let url = tab.url().await;
+        assert!(url.as_str().starts_with(&node.issuer), "{url}");
+        let confirm =
+            "const form = document.querySelector('form'), yes = document.createElement('input');
+            yes.name = 'logout'; yes.value = 'yes'; form.append(yes); form.submit(); return 0";
+        tab.run(confirm).await;
+        tab.wait_for("main").await;
+        assert_eq!(tab.url().await.path(), "/rstream/logout");
+        tab.goto(&page).await;
+        let url = tab.url().await;
+        assert!(url.path().starts_with("/interaction/"), "{url}");
+        tab.close().await;
+    });
+    assert_eq!(
+        origin
+            .heads()
+            .iter()
+            .filter(|head| head.starts_with("GET /inside"))
+            .count(),
+        1
+    );
+    // Whoever is in no group that may.
+    let second = folder(&origin, &oidc("others"));
+    let process = Process::run(&second);
+    enter(&process, async |tab: Tab| {
+        tab.goto(&page).await;
+        agrees(&tab).await;
+        assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
+        assert!(tab.visible_text().await.contains(HOST));
+        tab.close().await;
+    });
+    assert_eq!(
+        origin
+            .heads()
+            .iter()
+            .filter(|head| head.starts_with("GET /inside"))
+            .count(),
+        1
+    );
+    nothing_leaked(&origin);
+}
+
+/// Says yes to whatever the provider asks, as Ana.
+async fn agrees(tab: &Tab) {
+    loop {
+        let mut url = tab.url().await;
+        if !url.path().starts_with("/interaction/") {
+            return;
+        }
+        url.set_path(&format!("{}/yes", url.path()));
+        url.set_query(Some("user=ana"));
+        tab.goto(url.as_str()).await;
+    }
+}
