@@ -149,6 +149,8 @@ pub struct SessionUser {
     /// Empty where it is unknown, as the name.
     pub email: Box<str>,
     pub name: Box<str>,
+    /// When the session ends, in seconds since the Unix epoch.
+    pub expires_at: u64,
 }
 
 impl Identity {

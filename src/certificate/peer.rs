@@ -69,6 +69,11 @@ impl PeerCertificate {
         &self.chain
     }
 
+    /// The first second after its time, since the Unix epoch.
+    pub fn ends_at(&self) -> u64 {
+        self.validity.1.saturating_add(1)
+    }
+
     /// Why it cannot count now, whoever has registered it.
     pub(super) fn check(&self, now_unix: u64) -> Result<(), CertificateError> {
         let (first, last) = self.validity;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// The wrapped future panicked; the panic hook has already told where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,43 @@ impl<F: Future> Future for CatchPanic<F> {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),
         }
+    }
+}
+
+/// Sees a future through from beside it.
+pub trait Watcher {
+    /// Before the future goes on, each time.
+    fn look(&mut self);
+    /// The future waits; whoever has its waker can have [`Watcher::look`] called.
+    fn wait(&mut self, waker: &Waker);
+}
+
+/// Runs `future` to its end, with `watcher` beside it.
+pub fn watched<F: Future, W: Watcher + Unpin>(future: F, watcher: W) -> Watched<F, W> {
+    Watched { future, watcher }
+}
+
+/// See [`watched`].
+pub struct Watched<F, W> {
+    future: F,
+    watcher: W,
+}
+
+impl<F: Future, W: Watcher + Unpin> Future for Watched<F, W> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `future` is never moved out of the pinned struct, which has no `Drop` of its own; the watcher is not
+        // pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.watcher.look();
+        // SAFETY: `future` lies in the pinned struct and stays there.
+        let future = unsafe { Pin::new_unchecked(&mut this.future) };
+        let polled = future.poll(context);
+        if polled.is_pending() {
+            this.watcher.wait(context.waker());
+        }
+        polled
     }
 }
 

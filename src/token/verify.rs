@@ -248,6 +248,11 @@ impl VerifiedToken {
         self.dates.check(now_unix)
     }
 
+    /// In seconds since the Unix epoch.
+    pub fn expires_at(&self) -> Option<u64> {
+        self.dates.expires_at
+    }
+
     /// `sub`, or nothing. Safe to log: a bounded number of printable ASCII characters, `?` for any other.
     pub fn subject(&self) -> &str {
         self.subject.printable()

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::authn::{Identity, Mechanism, query};
+use crate::certificate::PeerCertificate;
 use crate::clock::Now;
 use crate::http::request::Request;
 use crate::http::response::ResponseHead;
 use crate::http::websocket;
 use crate::policy::{Decision, Endpoint, Refusal, Refused};
 use crate::runtime::buffer::Buffer;
+use crate::runtime::task::watched;
 use crate::tls::stream::HandshakeError;
 
 use super::behind::{body_start, go_on};
@@ -21,6 +23,7 @@ use super::keys::judge_with_keys;
 use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
 use super::snapshot::Snapshot;
+use super::standing::Judged;
 use super::trace::{EndedBy, Phase, Trace};
 
 /// A whole request head at the beginning of a buffer.
@@ -269,7 +272,11 @@ async fn obey(
                 Mechanism::Mtls | Mechanism::Session
             );
             exchange.trailers = exchange.place.snapshot.passes_trailers(permit.tunnel());
-            let (identity, keeps, rest) = exchange.forward(permit, response, rest).await;
+            let tunnel = permit.tunnel();
+            let ends_at = ends_at(exchange, permit.identity());
+            let forwarding = exchange.forward(permit, response, rest);
+            let judged = Judged::new(exchange, tunnel, ends_at);
+            let (identity, keeps, rest) = watched(forwarding, judged).await;
             if identity.mechanism() != Mechanism::None {
                 exchange.place.client.deadline.prove();
             }
@@ -296,6 +303,19 @@ async fn obey(
         Decision::Endpoint(Endpoint::Session(tunnel, identity)) => {
             let (keeps, rest) = exchange.tell_session(tunnel, &identity, rest).await;
             (identity, keeps, rest)
+        }
+    }
+}
+
+/// When the proof of a request ends, in seconds since the Unix epoch.
+fn ends_at(exchange: &Exchange<'_>, identity: &Identity) -> Option<u64> {
+    match identity {
+        Identity::Anonymous => None,
+        Identity::Token(token) => token.expires_at(),
+        Identity::Session(user) => Some(user.expires_at),
+        Identity::Certificate(_) => {
+            let certificate = exchange.place.client.facts().certificate;
+            certificate.map(PeerCertificate::ends_at)
         }
     }
 }

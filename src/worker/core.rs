@@ -31,6 +31,7 @@ use super::SignOuts;
 use super::admission::{Admission, Admitted, Slot};
 use super::keys::KeyRequests;
 use super::snapshot::Snapshot;
+use super::standing::Standing;
 
 /// The state that all tasks of a core share. Nothing in it is held through a wait.
 pub struct Core {
@@ -45,6 +46,8 @@ pub struct Core {
     pub pools: Pools,
     pub memory: RefCell<Memory>,
     pub keys: KeyRequests,
+    /// What is under way, to be judged again.
+    pub standing: Standing,
     /// Whose sessions have ended.
     pub ended: RefCell<Ended>,
     /// Where it is made up what upstreams are told of senders.
@@ -109,6 +112,7 @@ impl Core {
             pools: Pools::default(),
             memory: RefCell::new(Memory::new(TokenCache::new(snapshot.token_cache_entries))),
             keys,
+            standing: Standing::default(),
             ended: RefCell::default(),
             identity: RefCell::default(),
             snapshot: RefCell::new(snapshot),
@@ -140,6 +144,7 @@ impl Core {
         memory.certificates = CertificateCache::default();
         drop(memory);
         self.redirect(snapshot);
+        self.standing.changed();
     }
 
     /// Takes a snapshot that differs from the old one in the addresses of upstreams alone.
@@ -173,6 +178,8 @@ impl Core {
             ended.note(*what, *before);
         }
         ended.forget_before(sign_outs.forget_before);
+        drop(ended);
+        self.standing.changed();
     }
 
     /// The time, by one clock: a step of the wall clock is seen with the next sweep.
@@ -252,6 +259,7 @@ impl Core {
         let now = self.clock.now();
         self.wall_ahead.set(now.unix.saturating_sub(now.monotonic));
         self.date.set(http_date(now.unix));
+        self.standing.sweep(now.unix_seconds());
         let now = now.monotonic;
         self.deadlines.sweep(now);
         self.keys.sweep(now);

@@ -24,6 +24,7 @@ mod probe;
 mod refuse;
 mod relay;
 pub mod snapshot;
+mod standing;
 mod trace;
 mod upgraded;
 mod upload;

@@ -83,6 +83,8 @@ pub struct Trace {
     pub tunnel: Cell<Option<usize>>,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
+    /// It was cut off: what else happens to it only follows from that.
+    is_cut: Cell<bool>,
 }
 
 impl Trace {
@@ -100,6 +102,7 @@ impl Trace {
             tunnel: Cell::new(None),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            is_cut: Cell::new(false),
         }
     }
 
@@ -138,12 +141,29 @@ impl Trace {
 
     /// The exchange ends early, and why.
     pub fn end(&self, by: EndedBy, reason: &'static str) {
+        if self.is_cut.get() {
+            return;
+        }
         self.ended_by.set(by);
         self.reason.set(reason);
     }
 
+    /// It may not go on; `why` as a request would be refused now (S5.7).
+    pub fn cut(&self, why: &'static str) {
+        self.end(EndedBy::Edge, "permission_ended");
+        self.detail.set(why);
+        self.is_cut.set(true);
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
+
     /// The exchange ends with this refusal.
     pub fn refuse(&self, refusal: Refusal) {
+        if self.is_cut.get() {
+            return;
+        }
         let by = match refusal {
             Refusal::Upstream(fault) => {
                 self.detail.set(fault.detail());

@@ -271,10 +271,13 @@ impl Exchange<'_> {
         }
         let core = self.place.core;
         let fired = self.place.client.deadline.fired() || relay.upstream.deadline().fired();
-        if !fired && !core.is_aborted() {
+        let is_cut = self.place.trace.is_cut();
+        if !fired && !core.is_aborted() && !is_cut {
             return false;
         }
-        let reason = if !fired {
+        let reason = if is_cut {
+            "permission_ended"
+        } else if !fired {
             "drain_timeout"
         } else if core.clock.monotonic() >= relay.ends {
             "upgrade_lifetime"

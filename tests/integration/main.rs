@@ -31,6 +31,7 @@ mod revocations;
 mod routing;
 mod splits;
 mod stage;
+mod standing;
 mod tls;
 mod token;
 mod upstreams;

@@ -131,6 +131,7 @@ impl Case<'_> {
                 subject: session.subject.into(),
                 email: session.email.into(),
                 name: session.name.into(),
+                expires_at: session.expires_at,
             })
         };
         match verdict {

@@ -88,10 +88,10 @@ fn whether_a_tunnel_asks_for_certificates_is_a_matter_of_the_handshake() {
     assert!(memchr::memmem::find(&all, b"/behind").is_none());
 }
 
-/// A request whose head came in part before the change is judged by what holds when it is whole; one that was let
-/// through before goes on.
+/// A request whose head came in part before the change is judged by what holds when it is whole. One that was let through
+/// before goes on while it would still be, and is cut off within its body where it would not (S5.7).
 #[test]
-fn a_request_under_way_is_finished_by_the_rules_that_let_it_in() {
+fn a_request_under_way_ends_where_it_would_not_be_let_in() {
     let upstream = Upstream::serving(|request| ok(&request.body));
     let registered = ClientCertificate::self_signed();
     let mut edge = over_tls()
@@ -108,15 +108,18 @@ fn a_request_under_way_is_finished_by_the_rules_that_let_it_in() {
     });
     half.send(format!("GET /half HTTP/1.1\r\nHost: {HOST}\r\n"));
     edge.settle();
+    edge.reload(|setup| setup.tables("# the same"));
+    begun.send("t");
+    crate::support::eventually("more of it arrives", || upstream.bytes(0).ends_with(b"int"));
     edge.reload(|setup| {
         setup
             .without_tunnels()
             .tunnel(Tunnel::certified(HOST, &upstream))
     });
-    begun.send("to");
-    let answer = begun.response();
-    assert_eq!((answer.status, answer.text()), (200, "into"));
-    assert_eq!(edge.reason(), "forwarded");
+    assert!(begun.read_to_end().0.is_empty());
+    let line = edge.log_line();
+    assert_eq!(line["reason"], "permission_ended", "{line}");
+    assert_eq!(line["detail"], "handshake_outdated", "{line}");
     half.send("\r\n");
     assert_eq!(half.response().status, 421);
     assert_eq!(edge.reason(), "handshake_outdated");

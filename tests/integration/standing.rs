@@ -1,0 +1,286 @@
+//! What is under way ends with what let it in (S5.7): bodies both ways, WebSockets.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adit::authn::session::{Session, Short, short, user};
+use adit::handover::{SESSION_COOKIE, seal_session};
+use adit::seal::{Kind as Purpose, Sealer};
+use adit::secret::Secret;
+
+use crate::stage::bearer;
+use crate::support::{Client, Edge, Ending, HOST, Setup, Tunnel, Upstream, eventually, gate};
+
+const OTHER_SECRET: &str = "a new secret of the tests, which has more than thirty-two bytes";
+
+/// What goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    WebSocket,
+    /// An answer that begins and then says nothing.
+    Answer,
+    /// A request's body of which a piece is there.
+    Upload,
+}
+
+const KINDS: [Kind; 3] = [Kind::WebSocket, Kind::Answer, Kind::Upload];
+
+/// The example of RFC 6455 1.3.
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+fn head(kind: Kind, token: &str) -> String {
+    match kind {
+        Kind::WebSocket => format!(
+            "GET /chat HTTP/1.1\r\nHost: {HOST}\r\n{token}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ),
+        Kind::Answer => format!("GET /events HTTP/1.1\r\nHost: {HOST}\r\n{token}\r\n"),
+        Kind::Upload => format!(
+            "POST /big HTTP/1.1\r\nHost: {HOST}\r\n{token}Content-Length: 1000000\r\n\r\nbegin"
+        ),
+    }
+}
+
+/// One exchange that goes on, and what its upstream saw of its end.
+struct UnderWay {
+    edge: Edge,
+    client: Client,
+    ended: std::sync::mpsc::Receiver<Vec<u8>>,
+    _upstream: Upstream,
+}
+
+fn under_way(kind: Kind, lives: u64) -> UnderWay {
+    let (tell, ended) = channel();
+    let (began, begun) = channel();
+    let tell = Arc::new(Mutex::new((tell, began)));
+    let upstream = Upstream::scripted(move |mut peer| {
+        if peer.request_head().is_none() {
+            return;
+        }
+        match kind {
+            Kind::WebSocket => peer.send(SWITCH),
+            Kind::Answer => {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nfirst");
+            }
+            Kind::Upload => assert_eq!(peer.exactly(5).unwrap(), b"begin"),
+        }
+        let (tell, began) = tell.lock().unwrap().clone();
+        began.send(()).unwrap();
+        let rest = peer.read_to_end().0;
+        // The test may be over by then.
+        let _ = tell.send(rest);
+    });
+    let edge = Edge::setup()
+        .tunnel(Tunnel::guarded(HOST, &upstream))
+        .start();
+    let token = bearer(&edge.token(|claims| {
+        let now = claims["iat"].as_u64().unwrap();
+        claims.insert("exp".to_owned(), (now + lives).into());
+    }));
+    let mut client = edge.client();
+    client.send(head(kind, &token));
+    begun.recv().unwrap();
+    match kind {
+        Kind::WebSocket => {
+            client.head().unwrap();
+            client.send("word");
+        }
+        Kind::Answer => {
+            client.head().unwrap();
+            let first = client.some().unwrap();
+            assert!(String::from_utf8_lossy(&first).contains("first"));
+        }
+        Kind::Upload => {}
+    }
+    UnderWay {
+        edge,
+        client,
+        ended,
+        _upstream: upstream,
+    }
+}
+
+impl UnderWay {
+    /// The client is cut off, and so is the upstream, which has got no more than was sent before.
+    fn ends(mut self, kind: Kind, why: &str) {
+        let (rest, ending) = self.client.read_to_end();
+        assert!(rest.is_empty(), "{kind:?}: {rest:?}");
+        assert!(
+            matches!(ending, Ending::Clean | Ending::Reset),
+            "{ending:?}"
+        );
+        let ended = &self.ended;
+        let mut got = None;
+        self.edge
+            .pass_until(Duration::from_millis(250), "the upstream sees it", || {
+                got = ended.try_recv().ok();
+                got.is_some()
+            });
+        let sent: &[u8] = if kind == Kind::WebSocket {
+            b"word"
+        } else {
+            b""
+        };
+        assert_eq!(got.as_deref(), Some(sent), "{kind:?}");
+        let line = self.edge.log_line();
+        assert_eq!(line["reason"], "permission_ended", "{kind:?}: {line}");
+        assert_eq!(line["ended_by"], "edge", "{line}");
+        assert_eq!(line["detail"], why, "{line}");
+    }
+
+    fn goes_on(&mut self, kind: Kind) {
+        self.edge.settle();
+        assert!(!self.client.has_news(), "{kind:?}");
+        assert!(self.ended.try_recv().is_err(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_no_longer_good_ends_what_it_opened() {
+    for kind in KINDS {
+        let mut one = under_way(kind, 3600);
+        // The twin: a reload that changes something else.
+        one.edge.reload(|setup| setup.tables("# nothing"));
+        one.goes_on(kind);
+        one.edge.reload(|setup| setup.secret(OTHER_SECRET));
+        one.ends(kind, "token_signature");
+    }
+}
+
+#[test]
+fn a_token_that_expires_ends_what_it_opened() {
+    for kind in KINDS {
+        let mut one = under_way(kind, 5);
+        one.edge.pass(Duration::from_secs(4));
+        one.goes_on(kind);
+        one.edge.pass(Duration::from_secs(1));
+        one.ends(kind, "token_expired");
+    }
+}
+
+#[test]
+fn a_tunnel_that_is_gone_ends_what_it_carried() {
+    for kind in KINDS {
+        let mut one = under_way(kind, 3600);
+        let elsewhere = |setup: Setup| {
+            let upstream = Upstream::fixed("other");
+            let other = Tunnel::public("other.t.example.test", &upstream);
+            setup.without_tunnels().tunnel(other)
+        };
+        one.edge.reload(elsewhere);
+        one.ends(kind, "host_unknown");
+    }
+}
+
+/// A request that waits for its answer gets it: it was judged, and nothing of it is still to come.
+#[test]
+fn what_only_waits_for_its_answer_is_left_alone() {
+    let (began, begun) = channel();
+    let (go, wait) = gate();
+    let began = Mutex::new(began);
+    let upstream = Upstream::scripted(move |mut peer| {
+        if peer.request().is_none() {
+            return;
+        }
+        began.lock().unwrap().send(()).unwrap();
+        wait.wait();
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ninner");
+        peer.read_to_end();
+    });
+    let mut edge = Edge::setup()
+        .tunnel(Tunnel::guarded(HOST, &upstream))
+        .start();
+    let token = bearer(&edge.token(|_| ()));
+    let mut client = edge.client();
+    client.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n{token}\r\n"));
+    begun.recv().unwrap();
+    edge.reload(|setup| setup.secret(OTHER_SECRET));
+    go.open();
+    assert_eq!(client.response().text(), "inner");
+    eventually("the record is there", || {
+        edge.log_text().contains("forwarded")
+    });
+    let again = client.ask(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n{token}\r\n"));
+    assert_eq!(again.status, 401);
+}
+
+const HASH: &str =
+    "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+const KEY: &str = "a key of the tests that everything is sealed with";
+
+/// A session of Ana's at the tunnel, from now on for an hour, and when it began.
+fn session(edge: &Edge) -> (String, u64) {
+    let now = edge.clock().now();
+    let issued_at = u64::try_from(now.unix.as_millis()).unwrap();
+    let inputs = [short(&[b"user", b"ana", HASH.as_bytes()])];
+    let session = Session {
+        provider: short(&[b"builtin"]),
+        project: short(&[b"proj-1"]),
+        sid: Short::default(),
+        issued_at,
+        claims_at: now.unix_seconds(),
+        expires_at: now.unix_seconds() + 3600,
+        subject: "ana",
+        email: "",
+        name: "ana",
+        inputs: &inputs,
+    };
+    let sealer = Sealer::new(Secret::new(KEY.as_bytes().to_vec()), None).unwrap();
+    let sealed = seal_session(&session, Purpose::Session, &sealer, HOST, &[9; 32]);
+    (sealed.unwrap(), issued_at)
+}
+
+#[test]
+fn a_session_that_ends_takes_what_it_opened_with_it() {
+    for by_sign_out in [true, false] {
+        let upstream = Upstream::scripted(|mut peer| {
+            peer.request();
+            peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nfirst");
+            peer.read_to_end();
+        });
+        let table = format!(
+            "[sign_in]\nseal_key_file = \"seal\"\n[[sign_in.user]]\nname = \"ana\"\npassword_hash = \"{HASH}\"\nprojects = [\"proj-1\"]"
+        );
+        let tunnel = Tunnel::to(HOST, &upstream.url());
+        let edge = Edge::setup()
+            .https()
+            .file("seal", KEY)
+            .tables(&table)
+            .tunnel(tunnel.line("rstream_auth = true"))
+            .start();
+        let (cookie, began) = session(&edge);
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Mode: cors\r\nCookie: {SESSION_COOKIE}={cookie}\r\n\r\n"
+        );
+        let mut client = edge.tls_client(HOST);
+        client.send(&request);
+        assert!(client.head().unwrap().starts_with(b"HTTP/1.1 200 "));
+        client.some().unwrap();
+        let ana = user(&short(&[b"builtin"]), "ana");
+        if by_sign_out {
+            // The twin: before it began, and somebody else.
+            edge.engine().end_sessions(&[ana], began - 1);
+            edge.engine()
+                .end_sessions(&[user(&short(&[b"builtin"]), "bob")], began);
+            edge.settle();
+            assert!(!client.has_news());
+            edge.engine().end_sessions(&[ana], began);
+        } else {
+            edge.pass(Duration::from_secs(3600));
+        }
+        assert!(client.read_to_end().0.is_empty());
+        edge.pass(Duration::from_millis(250));
+        let line = edge.log_line();
+        assert_eq!(line["reason"], "permission_ended", "{line}");
+        let why = if by_sign_out {
+            "session_ended"
+        } else {
+            "session_expired"
+        };
+        assert_eq!(line["detail"], why, "{line}");
+        let mut client = edge.tls_client(HOST);
+        assert_eq!(client.ask(&request).status, 401);
+    }
+}
