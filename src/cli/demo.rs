@@ -14,6 +14,8 @@ use super::{bad_configuration, failed, say};
 use crate::config;
 use crate::control::engine::Engine;
 use crate::control::{self, Source};
+use crate::pages::SIGN_OUT_PATH;
+use crate::password::PasswordHash;
 use crate::runtime::clock::Clock;
 use crate::token::{MintRequest, mint_hs256};
 use crate::worker::client::Entry;
@@ -26,8 +28,16 @@ pub(super) struct DemoArguments {
 }
 
 /// Names below `.localhost` lead to this machine everywhere (RFC 6761 6.3).
-const TUNNEL_HOST: &str = "app.localhost";
 const BASE_HOST: &str = "edge.localhost";
+/// For whoever has a token.
+const TUNNEL_HOST: &str = "app.localhost";
+/// For whoever signs in.
+const PEOPLE_HOST: &str = "people.localhost";
+/// For whoever meets a challenge.
+const CHALLENGE_HOST: &str = "challenge.localhost";
+
+/// Who may sign in.
+const USER: &str = "ana";
 
 /// How long the demo's token is good, in seconds.
 const TOKEN_SECONDS: u64 = 60 * 60;
@@ -43,6 +53,7 @@ pub(super) fn demo(arguments: &DemoArguments) -> ExitCode {
 struct Demo {
     folder: tempfile::TempDir,
     token: String,
+    password: String,
 }
 
 fn prepare(arguments: &DemoArguments) -> io::Result<Demo> {
@@ -52,13 +63,14 @@ fn prepare(arguments: &DemoArguments) -> io::Result<Demo> {
         .tempdir()?;
     let path = folder.path();
     certificate(path)?;
-    let secret = secret()?;
+    let secret = random_text::<32>()?;
     private(&path.join("hs256"), secret.as_bytes())?;
+    private(&path.join("seal"), random_text::<32>()?.as_bytes())?;
+    // Short enough to type.
+    let password = random_text::<8>()?;
     let upstream = serve_upstream()?;
-    private(
-        &path.join("adit.toml"),
-        configuration(path, port(arguments), upstream).as_bytes(),
-    )?;
+    let text = configuration(path, port(arguments)) + &guards(upstream, &hash(&password)?);
+    private(&path.join("adit.toml"), text.as_bytes())?;
     let now = Clock::default().now().unix_seconds();
     let request = MintRequest {
         subject: Some("demo".to_owned()),
@@ -75,7 +87,11 @@ fn prepare(arguments: &DemoArguments) -> io::Result<Demo> {
         &path.join("authorization"),
         format!("Authorization: Bearer {token}\n").as_bytes(),
     )?;
-    Ok(Demo { folder, token })
+    Ok(Demo {
+        folder,
+        token,
+        password,
+    })
 }
 
 /// The port asked for, else the usual one, else any.
@@ -90,10 +106,12 @@ fn port(arguments: &DemoArguments) -> u16 {
 impl Demo {
     fn run(self) -> ExitCode {
         let file = self.folder.path().join("adit.toml");
-        let loaded = match config::load(&file, &[]) {
+        let mut loaded = match config::load(&file, &[]) {
             Ok(loaded) => loaded,
             Err(report) => return bad_configuration(report),
         };
+        // One: everybody passes the challenge. That is what it shows.
+        loaded.warnings.clear();
         let source = Source {
             file,
             environment: Vec::new(),
@@ -117,6 +135,7 @@ impl Demo {
         let folder = self.folder.path().display();
         let curl = format!("curl -i --cacert {folder}/cert.pem");
         let url = format!("https://{TUNNEL_HOST}:{port}");
+        let people = format!("https://{PEOPLE_HOST}:{port}/");
         let mut text = String::new();
         let _ = write!(
             text,
@@ -130,21 +149,31 @@ impl Demo {
              With the token, outside of its boundary (only /hello): 403\n\
              \x20 {curl} -H @{folder}/authorization {url}/secret\n\
              \n\
-             In a browser (it warns of the demo's own certificate):\n  {url}/hello?rstream.token={}\n\
+             In a browser (it warns of the demo's own certificate, once for each host):\n  {url}/hello?rstream.token={}\n\
+             \n\
+             Sign in as {USER} with the password {}: the service; with any other: asked again\n  {people}\n\
+             \n\
+             The same without a browser: 302, to the page that asks\n  {curl} {people}\n\
+             \n\
+             Sign out, and that address asks again\n  https://{BASE_HOST}:{port}{SIGN_OUT_PATH}\n\
+             \n\
+             A challenge, which a browser passes by itself in a moment: the service, for whoever it is\n\
+             \x20 https://{CHALLENGE_HOST}:{port}/\n\
              \n\
              Each request is one line on standard output. Ctrl-C ends the demo and removes {folder}.\n",
-            self.token
+            self.token, self.password
         );
         text
     }
 }
 
-fn configuration(folder: &Path, port: u16, upstream: SocketAddr) -> String {
+fn configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
     format!(
         r#"[engine]
 host = "{BASE_HOST}"
 name = "demo"
+state_dir = "{folder}/state"
 
 [https]
 listen = ["127.0.0.1:{port}"]
@@ -158,16 +187,6 @@ hs256_secret_file = "{folder}/hs256"
 projects = ["demo"]
 permissions = ["tunnels.streams.create-delete"]
 
-[[project]]
-id = "demo"
-workspace = "demo"
-
-[[tunnel]]
-hostname = "{TUNNEL_HOST}"
-project = "demo"
-upstream = "http://{upstream}"
-token_auth = true
-
 [limits]
 connections_per_core = 256
 
@@ -175,12 +194,51 @@ connections_per_core = 256
 level = "warn"
 access = "stdout"
 format = "text"
+
+[challenge]
+difficulty_bits = 16
+
+[sign_in]
+seal_key_file = "{folder}/seal"
 "#
     )
 }
 
+/// Who may sign in, and three tunnels that lead to one service, each guarded in another way.
+fn guards(upstream: SocketAddr, password_hash: &str) -> String {
+    let tunnel = |host: &str, guard: &str| {
+        format!(
+            r#"
+[[tunnel]]
+hostname = "{host}"
+project = "demo"
+upstream = "http://{upstream}"
+{guard}
+"#
+        )
+    };
+    [
+        format!(
+            r#"[[sign_in.user]]
+name = "{USER}"
+password_hash = "{password_hash}"
+projects = ["demo"]
+
+[[project]]
+id = "demo"
+workspace = "demo"
+"#
+        ),
+        tunnel(TUNNEL_HOST, "token_auth = true"),
+        tunnel(PEOPLE_HOST, "rstream_auth = true"),
+        tunnel(CHALLENGE_HOST, "challenge_mode = true\npublic = true"),
+    ]
+    .concat()
+}
+
 fn certificate(folder: &Path) -> io::Result<()> {
-    let names = vec![TUNNEL_HOST.to_owned(), BASE_HOST.to_owned()];
+    let names = [BASE_HOST, TUNNEL_HOST, PEOPLE_HOST, CHALLENGE_HOST];
+    let names = names.map(str::to_owned).to_vec();
     let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
     fs::write(folder.join("cert.pem"), made.cert.pem())?;
     private(
@@ -189,13 +247,25 @@ fn certificate(folder: &Path) -> io::Result<()> {
     )
 }
 
-fn secret() -> io::Result<String> {
-    let mut bytes = [0; 32];
-    let random = ring::rand::SystemRandom::new();
-    random
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    ring::rand::SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| io::Error::other("the system has no randomness to give"))?;
+    Ok(bytes)
+}
+
+/// So many random bytes, in hex digits.
+fn random_text<const BYTES: usize>() -> io::Result<String> {
+    let bytes = random::<BYTES>()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What the configuration has of a password.
+fn hash(password: &str) -> io::Result<String> {
+    let hash = PasswordHash::make(password.as_bytes(), random()?)
+        .ok_or_else(|| io::Error::other("no memory to hash a password with"))?;
+    Ok(String::from_utf8_lossy(hash.text()).into_owned())
 }
 
 /// Writes a file that only its owner reads.

@@ -9,6 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::demo::Demo;
+use crate::pages::tab::{Tab, open};
 use crate::support::process::{Lines, signal};
 
 /// chromedriver, and every process that it started; all of them end when this is dropped.
@@ -167,4 +168,71 @@ fn a_browser_sees_the_service_with_the_printed_address_and_a_refusal_without_its
             reason,
         );
     }
+}
+
+/// A page of text alone, as a browser shows it.
+const TEXT: &str = "body > pre";
+
+#[test]
+fn a_user_signs_in_and_out_of_the_demo_with_what_is_printed_and_nobody_with_another_password() {
+    let demo = Demo::start();
+    let page = demo.lines("https://people.")[0].clone();
+    let sign_out = demo.lines("https://edge.")[0].clone();
+    let (user, password) = demo.user();
+    open(async |tab: Tab| {
+        tab.goto(&page).await;
+        assert_eq!(tab.url().await.host_str(), Some("edge.localhost"));
+        tab.press(&format!("{user}\u{e004}not-{password}\u{e007}"))
+            .await;
+        tab.wait_for("#error").await;
+        assert_eq!(tab.url().await.host_str(), Some("edge.localhost"));
+        tab.press(&format!("{password}\u{e007}")).await;
+        arrives(&tab, &page).await;
+        let out = "return (await fetch('/.well-known/rstream/logout', { method: 'POST' })).status";
+        assert_eq!(tab.run_async(out).await, json!(204));
+        tab.goto(&page).await;
+        assert_eq!(tab.focused().await, "user");
+        // Once more, and out as it is printed.
+        tab.press(&format!("{user}\u{e004}{password}\u{e007}"))
+            .await;
+        arrives(&tab, &page).await;
+        tab.goto(&sign_out).await;
+        tab.run("document.querySelector('form button').click(); return 0")
+            .await;
+        tab.wait_for("main [role=status]").await;
+        tab.goto(&page).await;
+        assert_eq!(tab.focused().await, "user");
+        tab.close().await;
+    });
+    let later = demo.end().out;
+    let served = " path=\"/\" tunnel=\"people.localhost\" status=200 reason=\"forwarded\" ";
+    assert_eq!(later.matches(served).count(), 2, "{later}");
+    assert!(!later.contains(&password), "{later}");
+}
+
+#[test]
+fn a_browser_passes_the_challenge_of_the_demo_by_itself() {
+    let demo = Demo::start();
+    let challenge = demo.lines("https://challenge.")[0].clone();
+    let people = demo.lines("https://people.")[0].clone();
+    open(async |tab: Tab| {
+        tab.goto(&challenge).await;
+        arrives(&tab, &challenge).await;
+        // It is no proof of who somebody is.
+        tab.goto(&people).await;
+        assert_eq!(tab.focused().await, "user");
+        tab.close().await;
+    });
+}
+
+/// Waits for the demo's service at an address.
+async fn arrives(tab: &Tab, address: &str) {
+    tab.wait_for(TEXT).await;
+    assert_eq!(tab.url().await.as_str(), address);
+    let text = tab.visible_text().await;
+    assert!(
+        text.contains("The demo service got:") && text.contains("GET / HTTP/1.1"),
+        "{text}"
+    );
+    assert!(!text.to_lowercase().contains("cookie"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::process::Process;
+use crate::support::process::{Finished, Process};
 
 /// A running demo whose folder lies in a folder of the test.
 pub struct Demo {
@@ -38,6 +38,22 @@ impl Demo {
             .collect()
     }
 
+    /// The name and the password to sign in with.
+    pub fn user(&self) -> (String, String) {
+        let line = &self.lines("Sign in as ")[0];
+        let words: Vec<&str> = line.split([' ', ':']).collect();
+        (words[3].to_owned(), words[7].to_owned())
+    }
+
+    /// Interrupts it, which takes its folder away; answers with the lines behind the welcome.
+    pub fn end(self) -> Finished {
+        self.process.signal("INT");
+        let mut finished = self.process.finish();
+        assert_eq!(self.temporary.path().read_dir().unwrap().count(), 0);
+        finished.out.drain(..self.welcome.len());
+        finished
+    }
+
     /// What lies in the folder of the test.
     pub fn left_behind(&self) -> usize {
         self.temporary.path().read_dir().unwrap().count()
@@ -52,10 +68,10 @@ fn typed(line: &str) -> String {
 }
 
 #[test]
-fn the_printed_lines_show_a_401_a_200_and_a_403_and_the_log_says_why() {
+fn the_printed_lines_show_a_401_a_200_a_403_and_a_302_and_the_log_says_why() {
     let mut demo = Demo::start();
     let lines = demo.lines("curl ");
-    assert_eq!(lines.len(), 3, "{}", demo.welcome);
+    assert_eq!(lines.len(), 4, "{}", demo.welcome);
     let answers: Vec<String> = lines.iter().map(|line| typed(line)).collect();
     assert!(answers[0].starts_with("HTTP/1.1 401 "), "{}", answers[0]);
     assert!(answers[0].contains("{\"error\":\"Unauthorized.\"}"));
@@ -63,7 +79,16 @@ fn the_printed_lines_show_a_401_a_200_and_a_403_and_the_log_says_why() {
     assert!(answers[1].contains("GET /hello HTTP/1.1"), "{}", answers[1]);
     assert!(!answers[1].to_lowercase().contains("authorization"));
     assert!(answers[2].starts_with("HTTP/1.1 403 "), "{}", answers[2]);
-    let reasons = ["token_missing", "forwarded", "path_outside_boundary"];
+    assert!(answers[3].starts_with("HTTP/1.1 302 "), "{}", answers[3]);
+    let asked = demo.lines("https://people.")[0].replace("people", "edge");
+    let page = format!("\r\nLocation: {asked}rstream/");
+    assert!(answers[3].contains(&page), "{}", answers[3]);
+    let reasons = [
+        "token_missing",
+        "forwarded",
+        "path_outside_boundary",
+        "sign_in",
+    ];
     for reason in reasons {
         let wanted = format!(" reason=\"{reason}\" ");
         demo.process.out.find(|line| line.contains(&wanted), reason);
@@ -87,22 +112,15 @@ fn nothing_it_prints_later_has_a_token_or_a_query_and_an_interrupt_takes_its_fol
         "{answer}"
     );
     assert_eq!(demo.left_behind(), 1);
-    demo.process.signal("INT");
-    let Demo {
-        process,
-        welcome,
-        temporary,
-    } = demo;
-    let finished = process.finish();
+    let finished = demo.end();
     assert_eq!(finished.code, 0, "{finished:?}");
     assert_eq!(finished.err, "");
-    let later = &finished.out[welcome.len()..];
+    let later = &finished.out;
     assert!(later.contains("reason=\"forwarded\""), "{later}");
     let signature = token.rsplit('.').next().unwrap();
     for hidden in ["canary-query", signature, "rstream.token", "?"] {
         assert!(!later.contains(hidden), "{hidden} is in {later}");
     }
-    assert_eq!(temporary.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
