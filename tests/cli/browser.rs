@@ -182,16 +182,18 @@ fn a_user_signs_in_and_out_of_the_demo_with_what_is_printed_and_nobody_with_anot
     open(async |tab: Tab| {
         tab.goto(&page).await;
         assert_eq!(tab.url().await.host_str(), Some("edge.localhost"));
+        tab.wait_for_focus("user").await;
         tab.press(&format!("{user}\u{e004}not-{password}\u{e007}"))
             .await;
         tab.wait_for("#error").await;
+        tab.wait_for_focus("password").await;
         assert_eq!(tab.url().await.host_str(), Some("edge.localhost"));
         tab.press(&format!("{password}\u{e007}")).await;
         arrives(&tab, &page).await;
         let out = "return (await fetch('/.well-known/rstream/logout', { method: 'POST' })).status";
         assert_eq!(tab.run_async(out).await, json!(204));
         tab.goto(&page).await;
-        assert_eq!(tab.focused().await, "user");
+        tab.wait_for_focus("user").await;
         // Once more, and out as it is printed.
         tab.press(&format!("{user}\u{e004}{password}\u{e007}"))
             .await;
@@ -201,7 +203,7 @@ fn a_user_signs_in_and_out_of_the_demo_with_what_is_printed_and_nobody_with_anot
             .await;
         tab.wait_for("main [role=status]").await;
         tab.goto(&page).await;
-        assert_eq!(tab.focused().await, "user");
+        tab.wait_for_focus("user").await;
         tab.close().await;
     });
     let later = demo.end().out;
@@ -220,7 +222,7 @@ fn a_browser_passes_the_challenge_of_the_demo_by_itself() {
         arrives(&tab, &challenge).await;
         // It is no proof of who somebody is.
         tab.goto(&people).await;
-        assert_eq!(tab.focused().await, "user");
+        tab.wait_for_focus("user").await;
         tab.close().await;
     });
 }

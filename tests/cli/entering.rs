@@ -76,8 +76,10 @@ fn a_user_signs_in_and_out_in_a_browser() {
         tab.goto(&page).await;
         assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
         assert!(tab.visible_text().await.contains(HOST));
+        tab.wait_for_focus("user").await;
         tab.press("ana\u{e004}wrong\u{e007}").await;
         tab.wait_for("#error").await;
+        tab.wait_for_focus("password").await;
         assert_eq!(origin.heads().len(), 0);
         tab.press(&format!("{PASSWORD}\u{e007}")).await;
         tab.wait_for(TEXT).await;
@@ -94,7 +96,7 @@ fn a_user_signs_in_and_out_in_a_browser() {
         let after = "return (await fetch('/reports', { redirect: 'manual' })).status";
         assert_eq!(tab.run_async(after).await, json!(401));
         tab.goto(&page).await;
-        assert_eq!(tab.focused().await, "user");
+        tab.wait_for_focus("user").await;
         tab.close().await;
     });
     let reports = |head: &String| head.starts_with("GET /reports");
@@ -118,7 +120,7 @@ fn a_browser_meets_a_challenge_by_itself() {
         assert_eq!(tab.url().await.as_str(), page);
         // It is no proof of who somebody is.
         tab.goto(&format!("https://{HOST}/")).await;
-        assert_eq!(tab.focused().await, "user");
+        tab.wait_for_focus("user").await;
         tab.close().await;
     });
     nothing_leaked(&origin);

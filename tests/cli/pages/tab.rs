@@ -114,6 +114,11 @@ impl Tab {
         wait.for_element(Locator::Css(selector)).await.unwrap();
     }
 
+    /// The focus comes with a frame, which may be after the page has loaded.
+    pub async fn wait_for_focus(&self, id: &str) {
+        self.wait_for(&format!("#{id}:focus")).await;
+    }
+
     pub async fn url(&self) -> url::Url {
         self.client.current_url().await.unwrap()
     }
