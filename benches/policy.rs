@@ -22,15 +22,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use adit::assertion::{Keys, Signer};
-use adit::authn::session::Ended;
+use adit::authn::session::{Ended, Grant, Session, SessionRules, short};
 use adit::clock::Now;
 use adit::config::{self, settings::Settings};
 use adit::control;
 use adit::forward::identity::{self, Said};
+use adit::handover::{SESSION_COOKIE, seal_session};
 use adit::http::HeadLimits;
 use adit::http::request::{Request, RequestHead};
-use adit::policy::{Connection, Decision, Facts, Memory, Policy, decide};
+use adit::policy::{Browsers, Connection, Decision, Facts, Memory, Policy, decide};
 use adit::runtime::clock::Clock;
+use adit::seal::{Kind, Sealer};
 use adit::secret::Secret;
 use adit::token::{MintFamily, MintRequest, TokenCache, mint_hs256, sha256_hex};
 
@@ -68,6 +70,7 @@ fn main() {
     for count in [10, 1_000, 100_000] {
         warm(count);
     }
+    signed_in();
     named();
     cold("cold token, one prefix rule", |n| {
         format!("^/cold-{n}(/|$)")
@@ -160,6 +163,52 @@ fn warm(count: usize) {
         loaded - started,
         compiled - loaded
     );
+}
+
+/// A browser's session: its cookie is opened for each request.
+fn signed_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, _) = configured(1, folder.path());
+    let mut policy = control::policy(&settings).unwrap();
+    let host = "app-0.t.example.test";
+    let (provider, input) = (short(&[b"builtin"]), short(&[b"user", b"ana"]));
+    let sealer = Arc::new(Sealer::new(Secret::new(vec![7; 32]), None).unwrap());
+    let now = Clock::default().now();
+    let session = Session {
+        provider,
+        project: short(&[b"p0"]),
+        sid: Default::default(),
+        issued_at: 0,
+        claims_at: now.unix_seconds(),
+        expires_at: now.unix_seconds() + 3600,
+        subject: "ana",
+        email: "ana@example.com",
+        name: "Ana",
+        inputs: &[input],
+    };
+    let cookie = seal_session(&session, Kind::Session, &sealer, host, &[9; 32]).unwrap();
+    let grant = Grant {
+        projects: vec!["p0".into()],
+        rests_on_group: false,
+    };
+    let sessions = SessionRules {
+        provider,
+        grants: [(input, grant)].into(),
+        claims_max_age: 900,
+    };
+    policy.browsers = Some(Arc::new(Browsers { sealer, sessions }));
+    Arc::get_mut(&mut policy.tunnels).unwrap()[0]
+        .mechanisms
+        .session = true;
+    let head = format!(
+        "GET /team-0/items/42 HTTP/1.1\r\nHost: {host}\r\nCookie: theme=dark; {SESSION_COOKIE}={cookie}\r\n\r\n"
+    );
+    let (mut memory, mut parsed) = (Memory::new(TokenCache::new(1)), RequestHead::new());
+    let figures = rounds(1_000, &mut || {
+        let decision = judged(&policy, &head, now, (&mut memory, &mut parsed));
+        assert!(matches!(decision, Decision::Forward(_)), "{decision:?}");
+    });
+    println!("head and decision, a session: {figures}");
 }
 
 /// What it costs to tell an upstream who sends.
