@@ -2,6 +2,8 @@
 
 mod provider;
 
+use std::net::SocketAddr;
+
 use adit::handover::{CHALLENGE_COOKIE, SESSION_COOKIE};
 use adit::password::PasswordHash;
 use serde_json::json;
@@ -10,54 +12,81 @@ use crate::pages::tab::{Tab, open_with_hosts};
 use crate::support::folder::{BASE_HOST, HTTPS, TOKENS, driver};
 use crate::support::origin::Origin;
 use crate::support::{Folder, HOST, Process};
-const PASSWORD: &str = "canary correct horse";
+pub const SEAL_KEY: &str = "canary-key-that-everything-is-sealed-with";
+pub const PASSWORD: &str = "canary correct horse";
 const CHALLENGED: &str = "challenged.t.edge.example";
 /// A page of text alone, as a browser shows it.
-const TEXT: &str = "body > pre";
+pub const TEXT: &str = "body > pre";
 
-/// Two tunnels, one for those who sign in, and one for those who meet a challenge. Browsers see port 443.
+/// Two tunnels, one for those who sign in, and one for those who meet a challenge.
 fn folder(origin: &Origin, sign_in: &str) -> Folder {
-    let folder = Folder::new();
-    folder.write("seal", 0o600, "canary-key-that-everything-is-sealed-with");
-    folder.write("client", 0o600, provider::CLIENT_SECRET);
-    let state = folder.path("state");
-    let (driver, address) = (driver(), origin.address);
-    let https = HTTPS.replacen("[[", "public_port = 443\n[[", 1);
-    let tunnel = |host: &str, guard: &str| {
-        format!(
-            "[[tunnel]]\nhostname = \"{host}\"\nproject = \"proj-1\"\nupstream = \"http://{address}\"\n{guard}\n"
-        )
-    };
     let tunnels = [
-        tunnel(HOST, "rstream_auth = true"),
-        tunnel(CHALLENGED, "challenge_mode = true\npublic = true"),
-    ]
-    .concat();
-    folder.configure(&format!(
+        (HOST, origin.address, "rstream_auth = true"),
+        (
+            CHALLENGED,
+            origin.address,
+            "challenge_mode = true\npublic = true",
+        ),
+    ];
+    folder_of(&tunnels, sign_in)
+}
+
+/// These tunnels, each with how it is entered. Browsers see port 443.
+pub fn folder_of(tunnels: &[(&str, SocketAddr, &str)], sign_in: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("seal", 0o600, SEAL_KEY);
+    folder.write("client", 0o600, provider::CLIENT_SECRET);
+    folder.configure(&text_of(&folder, tunnels, sign_in));
+    folder
+}
+
+/// The text of such a configuration.
+pub fn text_of(folder: &Folder, tunnels: &[(&str, SocketAddr, &str)], sign_in: &str) -> String {
+    let state = folder.path("state");
+    let driver = driver();
+    let https = HTTPS.replacen("[[", "public_port = 443\n[[", 1);
+    let tunnels: String = tunnels
+        .iter()
+        .map(|(host, address, guard)| {
+            format!(
+                "[[tunnel]]\nhostname = \"{host}\"\nproject = \"proj-1\"\nupstream = \"http://{address}\"\n{guard}\n"
+            )
+        })
+        .collect();
+    format!(
         "[engine]\nhost = \"{BASE_HOST}\"\nstate_dir = \"{}\"\n[cores]\ncount = 2\ndriver = \"{driver}\"\n\
          {https}{TOKENS}{tunnels}[challenge]\ndifficulty_bits = 12\n\
          [sign_in]\nseal_key_file = \"seal\"\n{sign_in}",
         state.display()
-    ));
-    folder
+    )
 }
 
-fn builtin() -> String {
+/// Ana, who may enter what is in this project.
+pub fn builtin() -> String {
+    user_of("proj-1")
+}
+
+pub fn user_of(project: &str) -> String {
     let hash = PasswordHash::make(PASSWORD.as_bytes(), [7; 16]).unwrap();
     let hash = std::str::from_utf8(hash.text()).unwrap();
     format!(
-        "[[sign_in.user]]\nname = \"ana\"\npassword_hash = \"{hash}\"\nprojects = [\"proj-1\"]\n"
+        "[[sign_in.user]]\nname = \"ana\"\npassword_hash = \"{hash}\"\nprojects = [\"{project}\"]\n"
     )
 }
 
 fn enter(process: &Process, what: impl AsyncFnOnce(Tab)) {
+    open_with_hosts(&hosts(process, &[BASE_HOST, HOST, CHALLENGED]), what);
+}
+
+/// Where a browser finds these hosts, in Chromium's words.
+pub fn hosts(process: &Process, names: &[&str]) -> String {
     let address = process.address("https");
-    let hosts = [BASE_HOST, HOST, CHALLENGED].map(|host| format!("MAP {host}:443 {address}"));
-    open_with_hosts(&hosts.join(","), what);
+    let rules = names.iter().map(|host| format!("MAP {host}:443 {address}"));
+    rules.collect::<Vec<_>>().join(",")
 }
 
 /// No request got a cookie of ours.
-fn nothing_leaked(origin: &Origin) {
+pub fn nothing_leaked(origin: &Origin) {
     for head in origin.heads() {
         let lower = head.to_ascii_lowercase();
         for name in [SESSION_COOKIE, CHALLENGE_COOKIE, "__host-rstream", "canary"] {

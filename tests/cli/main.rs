@@ -22,6 +22,7 @@ mod drain;
 mod entering;
 mod explain;
 mod help;
+mod hostile;
 mod identity;
 mod key_sets;
 mod log;

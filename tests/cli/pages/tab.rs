@@ -30,6 +30,17 @@ pub fn open_with_hosts(hosts: &str, what: impl AsyncFnOnce(Tab)) {
     run(json!({}), hosts, what);
 }
 
+/// In two such browsers, which know nothing of each other.
+pub fn open_two_with_hosts(hosts: &str, what: impl AsyncFnOnce(Tab, Tab)) {
+    open_with_hosts(hosts, async |one| {
+        let profile = tempfile::tempdir().unwrap();
+        let driver = Driver::start();
+        let path = profile.path().to_str().unwrap();
+        let client = browser_with(&driver, path, json!({}), hosts).await;
+        what(one, Tab { client }).await;
+    });
+}
+
 fn run(preferences: Value, hosts: &str, what: impl AsyncFnOnce(Tab)) {
     let profile = tempfile::tempdir().unwrap();
     let driver = Driver::start();
@@ -117,6 +128,15 @@ impl Tab {
     /// The focus comes with a frame, which may be after the page has loaded.
     pub async fn wait_for_focus(&self, id: &str) {
         self.wait_for(&format!("#{id}:focus")).await;
+    }
+
+    pub async fn wait_for_url(&self, url: &str) {
+        let wait = self.client.wait();
+        wait.for_url(&url.parse().unwrap()).await.unwrap();
+    }
+
+    pub async fn back(&self) {
+        self.client.back().await.unwrap();
     }
 
     pub async fn url(&self) -> url::Url {

@@ -1,0 +1,174 @@
+//! A hostile tunnel beside the one where somebody is signed in, in the same browser: to a browser the two are one site.
+
+use serde_json::json;
+
+use super::{evil, gets, signs_in, told};
+use crate::entering::{TEXT, builtin, folder_of, hosts, nothing_leaked};
+use crate::pages::tab::{Tab, open_with_hosts};
+use crate::support::{BASE_HOST, Folder, HOST, Origin, Process};
+
+const EVIL: &str = "https://evil.t.edge.example/";
+const EVIL_HOST: &str = "evil.t.edge.example";
+
+/// The process, and the folder that it needs.
+fn started(origin: &Origin) -> (Folder, Process) {
+    let tunnels = [
+        (HOST, origin.address, "rstream_auth = true"),
+        (EVIL_HOST, evil::start(), "public = true"),
+    ];
+    let folder = folder_of(&tunnels, &builtin());
+    let process = Process::run(&folder);
+    (folder, process)
+}
+
+/// A script that opens a WebSocket and says what came of it.
+fn socket(url: &str) -> String {
+    format!(
+        "return await new Promise(told => {{ const socket = new WebSocket('{url}');
+            socket.onopen = () => told('open'); socket.onerror = () => told('refused'); }})"
+    )
+}
+
+/// A script that sends a form.
+fn form(url: &str) -> String {
+    format!(
+        "const form = document.createElement('form'); form.method = 'POST'; form.action = '{url}';
+         document.body.append(form); form.submit(); return 0"
+    )
+}
+
+/// A script of another host's page that has the browser send this, with its cookies.
+fn fetched(method: &str, path: &str) -> String {
+    format!(
+        "return (await fetch('https://{HOST}{path}', {{ method: '{method}', mode: 'no-cors', credentials: 'include' }})).type"
+    )
+}
+
+/// S5.1.
+#[test]
+fn pages_next_door_change_nothing_and_the_tunnel_s_own_do() {
+    let origin = Origin::start();
+    let (_folder, mut process) = started(&origin);
+    let rules = hosts(&process, &[BASE_HOST, HOST, EVIL_HOST]);
+    let page = format!("https://{HOST}/inside");
+    open_with_hosts(&rules, async |tab: Tab| {
+        tab.goto(&page).await;
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        tab.goto(EVIL).await;
+        // The cookie goes along: what changes nothing gets there.
+        assert_eq!(tab.run_async(&fetched("GET", "/evil-get")).await, "opaque");
+        for (method, path) in [
+            ("POST", "/evil-fetch"),
+            ("POST", "/.well-known/rstream/logout"),
+        ] {
+            // What comes of it, the page is not told, nor is this test.
+            tab.run_async(&fetched(method, path)).await;
+        }
+        let asked = format!(
+            "return await fetch('https://{HOST}/evil-put', {{ method: 'PUT', credentials: 'include' }}).then(() => 'sent', () => 'refused')"
+        );
+        assert_eq!(tab.run_async(&asked).await, "refused");
+        let evil_socket = socket(&format!("wss://{HOST}/evil-socket"));
+        assert_eq!(tab.run_async(&evil_socket).await, "refused");
+        let evil_form = format!("https://{HOST}/evil-form");
+        tab.run(&form(&evil_form)).await;
+        tab.wait_for_url(&evil_form).await;
+        assert!(!tab.visible_text().await.contains("origin:"));
+        // Still signed in, and a page of its own may do all that.
+        tab.goto(&page).await;
+        assert_eq!(told(&tab).await["user"]["userId"], "ana");
+        let own =
+            "return await (await fetch('/own-fetch', { method: 'POST', body: 'sent' })).text()";
+        assert_eq!(tab.run_async(own).await, "origin: /own-fetch");
+        // The service speaks no WebSocket; that it was asked is all.
+        let own_socket = socket(&format!("wss://{HOST}/own-socket"));
+        assert_eq!(tab.run_async(&own_socket).await, "refused");
+        tab.run(&form("/own-form")).await;
+        tab.wait_for_url(&format!("https://{HOST}/own-form")).await;
+        assert_eq!(tab.visible_text().await, "origin: /own-form");
+        tab.close().await;
+    });
+    for path in ["/evil-fetch", "/evil-socket", "/evil-form"] {
+        let line = process.record(path);
+        assert_eq!(line["reason"], "cross_origin", "{line}");
+        assert_eq!(line["status"], 403, "{line}");
+        assert_eq!(line["credential"], "ana", "{line}");
+    }
+    let preflight = process.record("/evil-put");
+    assert_eq!(preflight["method"], "OPTIONS", "{preflight}");
+    assert_eq!(preflight["status"], 401, "{preflight}");
+    let logout = process.record("/.well-known/rstream/logout");
+    assert_eq!(logout["status"], 403, "{logout}");
+    for (start, count) in [
+        ("GET /evil-get ", 1),
+        ("POST /evil", 0),
+        ("PUT ", 0),
+        ("OPTIONS ", 0),
+        ("GET /evil-socket", 0),
+        ("POST /own-fetch ", 1),
+        ("GET /own-socket ", 1),
+        ("POST /own-form ", 1),
+    ] {
+        assert_eq!(gets(&origin, start), count, "{start}");
+    }
+    nothing_leaked(&origin);
+}
+
+/// S5.2: what a page can leave at its neighbours is no session, and takes none away.
+#[test]
+fn cookies_tossed_from_next_door_neither_sign_in_nor_lock_out() {
+    let origin = Origin::start();
+    let (_folder, process) = started(&origin);
+    let rules = hosts(&process, &[BASE_HOST, HOST, EVIL_HOST]);
+    let page = format!("https://{HOST}/inside");
+    let toss = "for (const domain of ['t.edge.example', 'edge.example'])
+        for (const pair of ['__Host-rstream_auth=tossed', '__HOST-RSTREAM_AUTH=tossed', '__host-rstream_state=tossed',
+            '=__Host-rstream_auth=tossed', '__Host-rstream_form=tossed', 'rstream_auth=tossed', 'RSTREAM_AUTH=tossed',
+            '=rstream_auth=tossed', 'rstream_auth', 'by_script=tossed'])
+            document.cookie = pair + '; Domain=' + domain + '; Path=/; Secure';
+        return document.cookie";
+    open_with_hosts(&rules, async |tab: Tab| {
+        tab.goto(EVIL).await;
+        let held = tab.run(toss).await;
+        let held = held.as_str().unwrap();
+        assert!(held.contains("by_script=tossed"), "{held}");
+        // Of its answers' cookies it has its own, and no name of ours.
+        assert!(held.contains("by_answer_own=1"), "{held}");
+        tab.goto(&page).await;
+        assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
+        assert_eq!(gets(&origin, "GET "), 0);
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        assert_eq!(tab.visible_text().await, "origin: /inside");
+        tab.goto(EVIL).await;
+        tab.run(toss).await;
+        tab.goto(&page).await;
+        assert_eq!(tab.visible_text().await, "origin: /inside");
+        assert_eq!(told(&tab).await["user"]["userId"], "ana");
+        // Signing out and in again works beside them too.
+        let out = "return (await fetch('/.well-known/rstream/logout', { method: 'POST' })).status";
+        assert_eq!(tab.run_async(out).await, json!(204));
+        tab.goto(&page).await;
+        assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        assert_eq!(tab.visible_text().await, "origin: /inside");
+        tab.close().await;
+    });
+    assert_eq!(gets(&origin, "GET /inside "), 3);
+    for head in origin
+        .heads()
+        .iter()
+        .filter(|head| head.contains("/inside"))
+    {
+        assert!(head.contains("by_script=tossed"), "{head}");
+        // A domain that an upstream asks for is not given to it.
+        assert!(!head.contains("by_answer"), "{head}");
+    }
+    for head in origin.heads() {
+        let lower = head.to_ascii_lowercase();
+        assert!(!lower.contains("rstream_"), "{head}");
+    }
+    nothing_leaked(&origin);
+}
