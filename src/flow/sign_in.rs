@@ -143,13 +143,11 @@ pub(super) fn completed(
         request_id = asked.id()
     );
     // Not a redirect: browsers hold those behind a form to its page's form-action, and where a tunnel redirects to is not
-    // known here. Nor does a provider's page tell where it all leads.
+    // known here. Nor does a provider's page tell where it all leads. The form's cookie stays: forms in other tabs go on.
     let mut response = match hand_over(flow, rules, wanted, &session) {
         Ok(place) => {
             let host = rules.authority(wanted.0.host);
-            let mut response = answer::page(pages::hand_over(&rules.brand, &host, &place));
-            answer::delete_cookie(&mut response, FORM_COOKIE);
-            response
+            answer::page(pages::hand_over(&rules.brand, &host, &place))
         }
         Err(Fault::NotAllowed) => {
             let who = (wanted.0.host, signed_in.name.as_str());

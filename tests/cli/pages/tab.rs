@@ -139,6 +139,19 @@ impl Tab {
         self.client.back().await.unwrap();
     }
 
+    /// Opens another tab of the same browser and goes on in it.
+    pub async fn open_another(&self) {
+        let window = self.client.new_window(true).await.unwrap();
+        self.client.switch_to_window(window.handle).await.unwrap();
+    }
+
+    /// Goes on in the first tab (0), or one opened later.
+    pub async fn switch(&self, index: usize) {
+        let windows = self.client.windows().await.unwrap();
+        let window = windows[index].clone();
+        self.client.switch_to_window(window).await.unwrap();
+    }
+
     pub async fn url(&self) -> url::Url {
         self.client.current_url().await.unwrap()
     }
