@@ -115,6 +115,58 @@ fn pages_next_door_change_nothing_and_the_tunnel_s_own_do() {
     nothing_leaked(&origin);
 }
 
+/// S5.4: nor at the base host, where she is signed in too.
+#[test]
+fn forms_next_door_change_nothing_at_the_base_host() {
+    let origin = Origin::start();
+    let (_folder, mut process) = started(&origin);
+    let rules = hosts(&process, &[BASE_HOST, HOST, EVIL_HOST]);
+    let (page, second) = (
+        format!("https://{HOST}/inside"),
+        format!("https://{HOST}/second"),
+    );
+    let logout = format!("https://{BASE_HOST}/rstream/logout");
+    open_with_hosts(&rules, async |tab: Tab| {
+        tab.goto(&page).await;
+        let link = tab.url().await;
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        for place in [&*logout, link.as_str()] {
+            tab.goto(EVIL).await;
+            tab.run(&form(place)).await;
+            tab.wait_for_url(place).await;
+        }
+        // No page of ours is shown in one of hers.
+        tab.goto(EVIL).await;
+        let framed = format!(
+            "const frame = document.createElement('iframe'); frame.src = '{logout}';
+             const loaded = new Promise(loaded => frame.onload = loaded);
+             document.body.append(frame); await loaded; return frame.contentDocument === null"
+        );
+        assert_eq!(tab.run_async(&framed).await, true);
+        let complaints = tab.complaints().await.concat();
+        assert!(complaints.contains("frame-ancestors"), "{complaints}");
+        tab.goto(&second).await;
+        assert_eq!(tab.visible_text().await, "origin: /second");
+        // Its own form signs out.
+        tab.goto(&logout).await;
+        tab.run("document.querySelector('form button').click(); return 0")
+            .await;
+        tab.wait_for("body:not(:has(form))").await;
+        tab.goto(&page).await;
+        assert_eq!(tab.url().await.host_str(), Some(BASE_HOST));
+        tab.close().await;
+    });
+    let line = process.record("/rstream/logout");
+    assert_eq!(
+        (&line["method"], &line["status"]),
+        (&json!("POST"), &json!(403))
+    );
+    assert_eq!(gets(&origin, "GET /inside "), 1);
+    assert_eq!(gets(&origin, "GET /second "), 1);
+    nothing_leaked(&origin);
+}
+
 /// S5.2: what a page can leave at its neighbours is no session, and takes none away.
 #[test]
 fn cookies_tossed_from_next_door_neither_sign_in_nor_lock_out() {
