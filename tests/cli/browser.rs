@@ -12,6 +12,9 @@ use crate::demo::Demo;
 use crate::pages::tab::{Tab, open};
 use crate::support::process::{Lines, signal};
 
+/// How often a chromedriver is begun before there is none.
+const TRIES: usize = 5;
+
 /// chromedriver, and every process that it started; all of them end when this is dropped.
 pub struct Driver {
     child: Child,
@@ -22,6 +25,12 @@ pub struct Driver {
 
 impl Driver {
     pub fn start() -> Driver {
+        // The port that it finds free for one family of addresses may be taken for the other; then it ends.
+        let mut tries = std::iter::repeat_with(Driver::begin).take(TRIES);
+        tries.find_map(|driver| driver).expect("chromedriver")
+    }
+
+    fn begin() -> Option<Driver> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -30,21 +39,23 @@ impl Driver {
             .spawn()
             .expect("chromedriver is needed (Debian package chromium-driver)");
         let mut out = Lines::of(child.stdout.take().unwrap());
-        let line = out.until(
-            |line| line.contains("started successfully on port"),
-            "chromedriver",
-        );
+        let line = out.until_end(|line| line.contains("started successfully on port"));
+        let Ok(line) = line else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        };
         let port = line
             .trim_end_matches('.')
             .rsplit(' ')
             .next()
             .unwrap()
             .to_owned();
-        Driver {
+        Some(Driver {
             child,
             port,
             _out: out,
-        }
+        })
     }
 }
 

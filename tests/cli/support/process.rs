@@ -185,15 +185,19 @@ impl Lines {
 
     /// Reads on to the next line like this.
     pub fn until(&mut self, is_it: impl Fn(&str) -> bool, what: &str) -> String {
+        match self.until_end(is_it) {
+            Ok(line) => line,
+            Err(error) => panic!("{what}: {error}; so far: {:#?}", self.seen),
+        }
+    }
+
+    /// The same where there may be none before the end.
+    pub fn until_end(&mut self, is_it: impl Fn(&str) -> bool) -> Result<String, RecvTimeoutError> {
         loop {
-            match self.receiver.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.seen.push(line.clone());
-                    if is_it(&line) {
-                        return line;
-                    }
-                }
-                Err(error) => panic!("{what}: {error}; so far: {:#?}", self.seen),
+            let line = self.receiver.recv_timeout(PATIENCE)?;
+            self.seen.push(line.clone());
+            if is_it(&line) {
+                return Ok(line);
             }
         }
     }
