@@ -112,6 +112,8 @@ pub async fn browser_with(
     let flags = [
         "--headless",
         "--no-sandbox",
+        // For service workers too, of which acceptInsecureCerts knows nothing.
+        "--ignore-certificate-errors",
         "--disable-gpu",
         "--disable-quic",
         "--disable-dev-shm-usage",

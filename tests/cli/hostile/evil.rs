@@ -13,7 +13,26 @@ const TOSSED: &str = "Set-Cookie: __Host-rstream_auth=tossed; Path=/; Secure\r\n
     Set-Cookie: by_answer=1; Domain=t.edge.example; Path=/; Secure\r\n\
     Set-Cookie: by_answer_own=1; Path=/; Secure\r\n";
 
-/// Serves an empty page at every path, each on a connection of its own.
+/// The path of its service worker.
+pub const WORKER: &str = "/worker.js";
+
+/// A service worker that keeps back what comes home from signing in, and does what it is told in the background.
+const WORKER_SCRIPT: &str = "
+    self.addEventListener('install', () => self.skipWaiting());
+    self.addEventListener('activate', event => event.waitUntil(self.clients.claim()));
+    self.addEventListener('fetch', event => {
+        if (new URL(event.request.url).pathname !== '/api/auth/callback') return;
+        const page = '<!doctype html><pre>' + event.request.url.replaceAll('&', '&amp;');
+        event.respondWith(new Response(page, { headers: { 'Content-Type': 'text/html' } }));
+    });
+    self.addEventListener('message', event => {
+        const { url, method } = event.data;
+        fetch(url, { method, mode: 'no-cors', credentials: 'include' })
+            .then(answer => answer.type, () => 'refused')
+            .then(told => event.ports[0].postMessage(told));
+    });";
+
+/// Serves an empty page at every path but that of its worker, each on a connection of its own.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -35,9 +54,14 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         }
     }
     let page = "<!doctype html><title>evil</title><h1>Evil</h1>";
+    let (kind, page) = if head.starts_with(&format!("GET {WORKER} ")) {
+        ("text/javascript", WORKER_SCRIPT)
+    } else {
+        ("text/html", page)
+    };
     let length = page.len();
     write!(
         stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{TOSSED}Content-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{TOSSED}Content-Length: {length}\r\nConnection: close\r\n\r\n{page}"
     )
 }

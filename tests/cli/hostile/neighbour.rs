@@ -1,6 +1,6 @@
 //! A hostile tunnel beside the one where somebody is signed in, in the same browser: to a browser the two are one site.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{evil, gets, signs_in, told};
 use crate::entering::{TEXT, builtin, folder_of, hosts, nothing_leaked};
@@ -109,6 +109,89 @@ fn pages_next_door_change_nothing_and_the_tunnel_s_own_do() {
         ("POST /own-fetch ", 1),
         ("GET /own-socket ", 1),
         ("POST /own-form ", 1),
+    ] {
+        assert_eq!(gets(&origin, start), count, "{start}");
+    }
+    nothing_leaked(&origin);
+}
+
+/// Has the service worker of this page send something, with the browser's cookies, and says what came of it.
+fn by_worker(method: &str, url: &str) -> String {
+    format!(
+        "const told = new MessageChannel(), worker = (await navigator.serviceWorker.ready).active;
+         worker.postMessage({{ method: '{method}', url: '{url}' }}, [told.port2]);
+         return await new Promise(done => told.port1.onmessage = event => done(event.data))"
+    )
+}
+
+/// S5.1, S5.3: a service worker is one more page next door, and what it keeps of its own sign-in opens nothing else.
+#[test]
+fn a_service_worker_next_door_has_no_more_power_than_its_page() {
+    let origin = Origin::start();
+    let tunnels = [
+        (HOST, origin.address, "rstream_auth = true"),
+        (EVIL_HOST, evil::start(), "rstream_auth = true"),
+    ];
+    let folder = folder_of(&tunnels, &builtin());
+    let mut process = Process::run(&folder);
+    let rules = hosts(&process, &[BASE_HOST, HOST, EVIL_HOST]);
+    let page = format!("https://{HOST}/inside");
+    let register = |script: &str| {
+        format!(
+            "return await navigator.serviceWorker.register('{script}')
+                .then(() => navigator.serviceWorker.ready).then(() => 'registered', refused => refused.name)"
+        )
+    };
+    open_with_hosts(&rules, async |tab: Tab| {
+        tab.goto(&page).await;
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        // She is signed in: the neighbour is entered at once, and learns only its own name for her.
+        tab.goto(EVIL).await;
+        let theirs = format!("https://{HOST}{}", evil::WORKER);
+        assert_eq!(tab.run_async(&register(&theirs)).await, "SecurityError");
+        assert_eq!(tab.run_async(&register(evil::WORKER)).await, "registered");
+        for (method, path) in [("GET", "/worker-get"), ("POST", "/worker-post")] {
+            let sent = by_worker(method, &format!("https://{HOST}{path}"));
+            assert_eq!(tab.run_async(&sent).await, "opaque", "{method}");
+        }
+        // It keeps back the code of the next time that she signs in there.
+        let out = "return (await fetch('/.well-known/rstream/logout', { method: 'POST' })).status";
+        for place in [&*page, EVIL] {
+            tab.goto(place).await;
+            assert_eq!(tab.run_async(out).await, json!(204), "{place}");
+        }
+        tab.goto(EVIL).await;
+        signs_in(&tab).await;
+        tab.wait_for(TEXT).await;
+        let kept = tab.text(TEXT).await;
+        let kept = kept.strip_prefix(EVIL).unwrap();
+        assert!(kept.starts_with("api/auth/callback?code="), "{kept}");
+        for host in [HOST, BASE_HOST] {
+            tab.goto(&format!("https://{host}/{kept}")).await;
+            assert!(!tab.visible_text().await.contains("origin:"));
+            assert_eq!(told(&tab).await["auth"]["authenticated"], false, "{host}");
+        }
+        tab.close().await;
+    });
+    let post = process.record("/worker-post");
+    assert_eq!(post["reason"], "cross_origin", "{post}");
+    assert_eq!(post["status"], 403, "{post}");
+    process.signal("TERM");
+    let out = process.finish().out;
+    let records = out
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let refused: Vec<Value> = records
+        .filter(|line| line["path"] == "/api/auth/callback" && line["status"] == 400)
+        .collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0]["host"], HOST);
+    for (start, count) in [
+        ("GET /inside ", 2),
+        ("GET /worker-get ", 1),
+        ("GET /worker.js ", 0),
+        ("POST ", 0),
     ] {
         assert_eq!(gets(&origin, start), count, "{start}");
     }
