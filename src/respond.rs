@@ -1,7 +1,8 @@
 //! Every answer the edge writes itself: the one place a refusal becomes bytes.
 //!
 //! Owns: status, fields and body of refusals, redirects and the edge's own pages. Comes in: a refusal and what the client may know. Goes out:
-//! bytes in a buffer. The body says which status it is and nothing else: not why, and nothing of the request.
+//! bytes in a buffer. The body says which status it is and nothing else: not why, and nothing of the request. Programs read it
+//! as JSON; a browser that goes somewhere shows it as a page.
 
 mod redirect;
 
@@ -11,6 +12,7 @@ use crate::forward::{Overflow, Room};
 use crate::http::Version;
 use crate::http::decimal;
 use crate::http::request::{Method, Request};
+use crate::pages::FailurePage;
 use crate::policy::Refusal;
 pub use redirect::{Location, redirect, redirect_status, sent};
 
@@ -29,8 +31,13 @@ pub struct Reply<'a> {
     pub token_in_query: bool,
 }
 
-/// Writes a refusal.
-pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Result<(), Overflow> {
+/// Writes a refusal. `page`: how it is shown instead of JSON, to a browser that asks for pages.
+pub fn refusal<R: Room>(
+    refusal: Refusal,
+    page: Option<&FailurePage>,
+    reply: Reply<'_>,
+    out: &mut R,
+) -> Result<(), Overflow> {
     let mut text = Text::new(out);
     let status = refusal.status();
     text.head(status, "no-store", reply);
@@ -54,11 +61,22 @@ pub fn refusal<R: Room>(refusal: Refusal, reply: Reply<'_>, out: &mut R) -> Resu
     if status == 429 {
         text.put("Retry-After: 1\r\n");
     }
-    text.body(
-        "application/json",
-        &["{\"error\":\"", phrase(status), ".\"}"],
-        reply,
-    )
+    let Some(page) = page else {
+        let pieces = ["{\"error\":\"", phrase(status), ".\"}"];
+        return text.body("application/json", &pieces, reply);
+    };
+    for (name, value) in page.headers {
+        let is_written = match name {
+            "Cache-Control" | "X-Content-Type-Options" => true,
+            "Referrer-Policy" => reply.token_in_query,
+            _ => false,
+        };
+        if !is_written {
+            text.field(name, value);
+        }
+    }
+    let [before, after] = &page.around_id;
+    text.body(page.content_type, &[before, reply.request_id, after], reply)
 }
 
 /// Writes the public keys of assertions, which anybody may keep for an hour.
@@ -156,6 +174,12 @@ impl<'o, R: Room> Text<'o, R> {
         self.bytes(text.as_bytes());
     }
 
+    fn field(&mut self, name: &str, value: &str) {
+        for piece in [name, ": ", value, "\r\n"] {
+            self.put(piece);
+        }
+    }
+
     fn number(&mut self, number: u64) {
         self.bytes(decimal(number, &mut [0; 20]));
     }
@@ -216,11 +240,13 @@ impl<'o, R: Room> Text<'o, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use super::*;
     use crate::authz::Forbidden;
     use crate::clock::http_date;
+    use crate::pages::{self, Brand, Failure, FailurePages};
     use crate::token::TokenError;
 
     fn reply(method: Method) -> Reply<'static> {
@@ -236,7 +262,7 @@ mod tests {
 
     fn text(refused: Refusal, reply: Reply<'_>) -> String {
         let mut out = Vec::new();
-        refusal(refused, reply, &mut out).unwrap();
+        refusal(refused, None, reply, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -252,6 +278,42 @@ mod tests {
              X-Request-Id: id-1\r\nCache-Control: no-store\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\r\n\
              {\"error\":\"Forbidden.\"}"
         );
+    }
+
+    #[test]
+    fn a_refusal_is_a_page_with_the_same_status_and_every_field_once() {
+        let brand = Brand {
+            title: "T".to_owned(),
+            logo: None,
+        };
+        let pages = FailurePages::new(&brand);
+        let refused = Refusal::Forbidden(Forbidden::PathOutsideBoundary);
+        for token_in_query in [false, true] {
+            let reply = Reply {
+                token_in_query,
+                ..reply(Method::Get)
+            };
+            let mut out = Vec::new();
+            refusal(refused, pages.of_status(403), reply, &mut out).unwrap();
+            let answer = String::from_utf8(out).unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
+            let fields: Vec<&str> = head.split("\r\n").skip(1).collect();
+            let names: BTreeSet<&str> = fields
+                .iter()
+                .filter_map(|field| Some(field.split_once(':')?.0))
+                .collect();
+            assert_eq!(names.len(), fields.len(), "{head}");
+            for name in ["Content-Security-Policy", "Referrer-Policy", "X-Request-Id"] {
+                assert!(names.contains(name), "{name}: {head}");
+            }
+            assert!(head.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
+            assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));
+            assert_eq!(
+                body,
+                pages::failure(&brand, Failure::Forbidden, "id-1").body
+            );
+        }
     }
 
     #[test]

@@ -7,27 +7,40 @@ use crate::http::websocket;
 /// Whether an answer with a page or a redirect would be looked at by a person. What says nothing of itself may be one.
 pub fn is_navigation(request: Request<'_>) -> bool {
     request.head.method == Method::Get
-        && websocket::requested(request).is_none()
+        && may_go_somewhere(request)
+        && (request.values_named(b"Accept").next().is_none()
+            || accepts(request, &[b"text/html", b"*/*"]))
+}
+
+/// Whether an error should be a page: only a browser that goes somewhere, by a link or a form, and asks for a page by name.
+/// Programs, which take anything, get the form that they can read.
+pub fn shows_errors(request: Request<'_>) -> bool {
+    matches!(request.head.method, Method::Get | Method::Post)
+        && may_go_somewhere(request)
+        && accepts(request, &[b"text/html"])
+}
+
+/// Whether nothing says that this is not a browser with a new page to fill (Fetch Metadata 2).
+fn may_go_somewhere(request: Request<'_>) -> bool {
+    websocket::requested(request).is_none()
         && request
             .values_named(b"Sec-Fetch-Mode")
             .all(|mode| mode == b"navigate")
         && request
             .values_named(b"Sec-Fetch-Dest")
             .all(|destination| destination == b"document")
-        && accepts_pages(request)
 }
 
-/// Whether `Accept` is absent, or lists pages or anything.
-fn accepts_pages(request: Request<'_>) -> bool {
-    let mut lines = request.values_named(b"Accept").peekable();
-    lines.peek().is_none()
-        || lines
-            .flat_map(|line| line.split(|&byte| byte == b','))
-            .any(|entry| {
-                let range = entry.split(|&byte| byte == b';').next().unwrap_or_default();
-                let range = range.trim_ascii();
-                range.eq_ignore_ascii_case(b"text/html") || range == b"*/*"
-            })
+/// Whether `Accept` lists one of these media ranges (RFC 9110 12.5.1), whatever its weight.
+fn accepts(request: Request<'_>, wanted: &[&[u8]]) -> bool {
+    request
+        .values_named(b"Accept")
+        .flat_map(|line| line.split(|&byte| byte == b','))
+        .any(|entry| {
+            let range = entry.split(|&byte| byte == b';').next().unwrap_or_default();
+            let range = range.trim_ascii();
+            wanted.iter().any(|one| range.eq_ignore_ascii_case(one))
+        })
 }
 
 /// Whether a browser asks what another origin's page may do (Fetch 3.2.2): who that is, it never says.
@@ -46,7 +59,8 @@ mod tests {
     use crate::http::HeadLimits;
     use crate::http::request::RequestHead;
 
-    fn parsed(method: &str, fields: &str) -> (bool, bool) {
+    /// Whether it is a navigation, a preflight, and shown errors as pages.
+    fn parsed(method: &str, fields: &str) -> (bool, bool, bool) {
         let head = format!("{method} / HTTP/1.1\r\nHost: a.example\r\n{fields}\r\n");
         let mut parsed = RequestHead::new();
         let limits = HeadLimits {
@@ -59,7 +73,11 @@ mod tests {
             bytes: head.as_bytes(),
             head: &parsed,
         };
-        (is_navigation(request), is_preflight(request))
+        (
+            is_navigation(request),
+            is_preflight(request),
+            shows_errors(request),
+        )
     }
 
     #[test]
@@ -95,6 +113,32 @@ mod tests {
             for method in ["HEAD", "POST", "OPTIONS", "get"] {
                 assert!(!parsed(method, fields).0, "{method} {fields}");
             }
+        }
+    }
+
+    #[test]
+    fn only_who_asks_for_a_page_by_name_gets_errors_as_pages() {
+        let browser = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+        let asks = "Accept: text/html,*/*;q=0.8\r\n";
+        for (method, fields, shown) in [
+            ("GET", [browser, asks].concat(), true),
+            ("POST", [browser, asks].concat(), true),
+            ("GET", asks.to_owned(), true),
+            ("PUT", [browser, asks].concat(), false),
+            ("HEAD", [browser, asks].concat(), false),
+            ("GET", browser.to_owned(), false),
+            ("GET", String::new(), false),
+            ("GET", "Accept: */*\r\n".to_owned(), false),
+            ("GET", "Accept: application/json\r\n".to_owned(), false),
+            ("GET", [asks, "Sec-Fetch-Mode: cors\r\n"].concat(), false),
+            ("GET", [asks, "Sec-Fetch-Dest: iframe\r\n"].concat(), false),
+            (
+                "GET",
+                [asks, "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"].concat(),
+                false,
+            ),
+        ] {
+            assert_eq!(parsed(method, &fields).2, shown, "{method} {fields}");
         }
     }
 

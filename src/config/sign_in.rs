@@ -27,7 +27,6 @@ use crate::secret::Secret;
 
 const SESSION_LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
 const CLAIMS_MAX_AGE: Duration = Duration::from_secs(15 * 60);
-const TITLE: &str = "Sign in";
 const TITLE_LETTERS_MAX: usize = 64;
 const DIFFICULTY_BITS: u64 = 20;
 const CHALLENGE_LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -79,7 +78,7 @@ fn sign_in(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<Sign
         let fits = (1..=TITLE_LETTERS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
     });
-    let title = title.or(TITLE.to_owned());
+    let title = title.optional();
     let logo = table.file("logo_file").then(|at| logo(table, at));
     let logo = logo.optional();
     let is_oidc = is_oidc(table);
@@ -96,7 +95,7 @@ fn sign_in(table: &Reader<'_>, projects: Option<&ProjectIds<'_>>) -> Option<Sign
         session_lifetime: lifetime?,
         claims_max_age: claims_max_age?,
         sealer: sealer?,
-        title: title?,
+        title: title?.map(|at| at.value),
         logo: logo?.map(|at| at.value),
         grants,
     })

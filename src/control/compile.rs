@@ -17,6 +17,7 @@ use crate::config::settings::{
 use crate::control::key_sets::KeySets;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
+use crate::pages::FailurePages;
 use crate::policy::{self, Mechanisms, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;
@@ -109,6 +110,7 @@ pub(super) fn snapshot(
         timeouts: settings.timeouts.clone(),
         signer: None,
         flow: lasting.flow.clone(),
+        failures: FailurePages::new(&flows::brand(settings, "")),
         token_cache_entries: settings
             .tokens
             .as_ref()

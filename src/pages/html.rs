@@ -39,6 +39,11 @@ impl Html {
         self.text(before).text(value).text(after)
     }
 
+    /// Bytes written so far.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }

@@ -92,10 +92,11 @@ impl Layout {
             .markup("<meta name=\"color-scheme\" content=\"light dark\">\n")
             .markup("<meta name=\"robots\" content=\"noindex\">\n<title>")
             .text(prefix)
-            .text(heading)
-            .markup(" - ")
-            .text(&brand.title)
-            .markup("</title>\n");
+            .text(heading);
+        if !brand.title.is_empty() {
+            html.markup(" - ").text(&brand.title);
+        }
+        html.markup("</title>\n");
         style(&mut html, brand, needs);
         head(&mut html);
         html.markup("</head>\n<body>\n<div class=\"card\">\n<header class=\"brand\">");

@@ -26,7 +26,7 @@ mod text;
 
 pub use assets::{Asset, Logo, LogoError, asset};
 pub use challenge::{ChallengePage, challenge};
-pub use notice::{Failure, expired, failure, hand_over, unavailable};
+pub use notice::{Failure, FailurePage, FailurePages, expired, failure, hand_over, unavailable};
 pub use proof::{BITS_MAX, COUNTER_DIGITS_MAX, NONCE_BYTES_MAX, verify};
 pub use sign_in::{DeniedPage, SignInError, SignInPage, denied, sign_in, sign_out, signed_out};
 
@@ -40,6 +40,7 @@ pub const CHALLENGE_PATH: &str = "/rstream/challenge";
 /// Whose pages these are, from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
+    /// Stands over every page; empty: nothing does.
     pub title: String,
     pub logo: Option<Logo>,
 }

@@ -1,7 +1,7 @@
 //! Pages that say one thing and offer at most one link.
 
 use super::layout::{Layout, Needs, is_web_address, origin_link};
-use super::{Brand, Page, text};
+use super::{Brand, Header, Page, text};
 
 /// The answer to a form that leads elsewhere: goes on at once, by itself and without a script.
 ///
@@ -60,8 +60,11 @@ pub fn unavailable(brand: &Brand) -> Page {
 /// A refusal that a browser shows. It says no more than its status does: not why, and nothing of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
+    BadRequest,
+    Unauthorized,
     Forbidden,
     NotFound,
+    ContentTooLarge,
     Misdirected,
     TooManyRequests,
     BadGateway,
@@ -69,24 +72,39 @@ pub enum Failure {
     GatewayTimeout,
 }
 
+/// All of them.
+const FAILURES: [Failure; 10] = [
+    Failure::BadRequest,
+    Failure::Unauthorized,
+    Failure::Forbidden,
+    Failure::NotFound,
+    Failure::ContentTooLarge,
+    Failure::Misdirected,
+    Failure::TooManyRequests,
+    Failure::BadGateway,
+    Failure::Unavailable,
+    Failure::GatewayTimeout,
+];
+
 impl Failure {
     /// The failure of a status, where there is a page for it.
     pub fn of_status(status: u16) -> Option<Failure> {
-        Some(match status {
-            403 => Failure::Forbidden,
-            404 => Failure::NotFound,
-            421 => Failure::Misdirected,
-            429 => Failure::TooManyRequests,
-            502 => Failure::BadGateway,
-            503 => Failure::Unavailable,
-            504 => Failure::GatewayTimeout,
-            _ => return None,
-        })
+        FAILURES
+            .into_iter()
+            .find(|failure| failure.parts().0 == status)
     }
 
     /// Status, its words (RFC 9110 15), heading, sentence, and whether loading again may help.
     fn parts(self) -> (u16, &'static str, &'static str, &'static str, bool) {
         match self {
+            Failure::BadRequest => {
+                let (heading, what) = (text::BAD_REQUEST, text::BAD_REQUEST_WHAT);
+                (400, "400 Bad Request", heading, what, false)
+            }
+            Failure::Unauthorized => {
+                let (heading, what) = (text::UNAUTHORIZED, text::UNAUTHORIZED_WHAT);
+                (401, "401 Unauthorized", heading, what, false)
+            }
             Failure::Forbidden => {
                 let (heading, what) = (text::FORBIDDEN, text::FORBIDDEN_WHAT);
                 (403, "403 Forbidden", heading, what, false)
@@ -94,6 +112,10 @@ impl Failure {
             Failure::NotFound => {
                 let (heading, what) = (text::NOT_FOUND, text::NOT_FOUND_WHAT);
                 (404, "404 Not Found", heading, what, false)
+            }
+            Failure::ContentTooLarge => {
+                let (heading, what) = (text::CONTENT_TOO_LARGE, text::CONTENT_TOO_LARGE_WHAT);
+                (413, "413 Content Too Large", heading, what, false)
             }
             Failure::Misdirected => {
                 let (heading, what) = (text::MISDIRECTED, text::MISDIRECTED_WHAT);
@@ -121,6 +143,11 @@ impl Failure {
 
 /// An error page, fit for any host.
 pub fn failure(brand: &Brand, failure: Failure, request_id: &str) -> Page {
+    with_reference(brand, failure, request_id).0
+}
+
+/// An error page, and where in its body the request id stands.
+fn with_reference(brand: &Brand, failure: Failure, request_id: &str) -> (Page, usize) {
     let (status, phrase, heading, what, may_pass) = failure.parts();
     let mut layout = Layout::open(brand, Needs::Nothing, "", heading);
     layout
@@ -137,10 +164,45 @@ pub fn failure(brand: &Brand, failure: Failure, request_id: &str) -> Page {
         .text(phrase)
         .markup("<br>")
         .text(text::REFERENCE)
-        .markup(" <code>")
-        .text(request_id)
-        .markup("</code></p>\n");
-    layout.close(status)
+        .markup(" <code>");
+    let place = layout.html.len();
+    layout.html.text(request_id).markup("</code></p>\n");
+    (layout.close(status), place)
+}
+
+/// The error pages of one configuration, made once, so that a refusal costs no more than copying one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailurePages(Vec<FailurePage>);
+
+/// An error page but for the request id. Its status is that of the refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailurePage {
+    status: u16,
+    pub content_type: &'static str,
+    pub headers: [Header; 7],
+    /// What stands before the request id in the body, and what after it.
+    pub around_id: [String; 2],
+}
+
+impl FailurePages {
+    pub fn new(brand: &Brand) -> Self {
+        let pages = FAILURES.map(|failure| {
+            let (page, place) = with_reference(brand, failure, "");
+            let (before, after) = page.body.split_at_checked(place).unwrap_or_default();
+            FailurePage {
+                status: page.status,
+                content_type: page.content_type,
+                headers: page.headers,
+                around_id: [before.to_owned(), after.to_owned()],
+            }
+        });
+        FailurePages(pages.into())
+    }
+
+    /// The page of a status, where there is one.
+    pub fn of_status(&self, status: u16) -> Option<&FailurePage> {
+        self.0.iter().find(|page| page.status == status)
+    }
 }
 
 /// An empty link is the page itself: nothing of the request is repeated.

@@ -53,7 +53,7 @@ fn pages(value: &str) -> Vec<(&'static str, Page)> {
         return_url: &format!("https://{value}"),
         ..work
     };
-    let failures = [403, 404, 421, 429, 502, 503, 504].map(|status| {
+    let failures = [400, 401, 403, 404, 413, 421, 429, 502, 503, 504].map(|status| {
         let found = Failure::of_status(status).unwrap();
         ("failure", failure(&brand, found, value))
     });
@@ -209,15 +209,34 @@ fn statuses_say_what_happened() {
     assert_eq!(
         statuses,
         [
-            200, 403, 429, 400, 403, 200, 200, 200, 503, 200, 200, 400, 503, 403, 404, 421, 429,
-            502, 503, 504
+            200, 403, 429, 400, 403, 200, 200, 200, 503, 200, 200, 400, 503, 400, 401, 403, 404,
+            413, 421, 429, 502, 503, 504
         ]
     );
-    for status in [200, 302, 400, 401, 405, 500] {
+    for status in [200, 302, 405, 431, 500] {
         assert_eq!(Failure::of_status(status), None);
     }
     let misdirected = failure(&brand("t"), Failure::Misdirected, "id-1");
     assert!(misdirected.body.contains("Misdirected Request") && misdirected.body.contains("id-1"));
+}
+
+#[test]
+fn error_pages_that_are_made_before_are_those_that_are_made_then() {
+    for title in ["", "t"] {
+        let brand = brand(title);
+        let pages = FailurePages::new(&brand);
+        for status in [400, 401, 403, 404, 413, 421, 429, 502, 503, 504] {
+            let made = pages.of_status(status).unwrap();
+            let wanted = failure(&brand, Failure::of_status(status).unwrap(), "id-1");
+            assert_eq!(made.around_id.join("id-1"), wanted.body);
+            assert_eq!(
+                (made.content_type, made.headers),
+                (wanted.content_type, wanted.headers)
+            );
+            assert_eq!(wanted.body.contains(" - t</title>"), !title.is_empty());
+        }
+        assert_eq!(pages.of_status(200), None);
+    }
 }
 
 #[test]

@@ -47,6 +47,13 @@ pub(super) const UNAVAILABLE: &str = "Not available right now";
 pub(super) const UNAVAILABLE_WHAT: &str =
     "This cannot be done at the moment. Please try again in a little while.";
 
+pub(super) const BAD_REQUEST: &str = "This request does not work";
+pub(super) const BAD_REQUEST_WHAT: &str =
+    "Your browser sent something that cannot be passed on. Go back and try another way.";
+pub(super) const UNAUTHORIZED: &str = "Proof needed";
+pub(super) const UNAUTHORIZED_WHAT: &str = "This page opens only for those who prove who they are, with a token or a certificate, and yours is missing or does not count.";
+pub(super) const CONTENT_TOO_LARGE: &str = "Too large";
+pub(super) const CONTENT_TOO_LARGE_WHAT: &str = "What you sent is larger than this site takes.";
 pub(super) const FORBIDDEN: &str = "No access";
 pub(super) const FORBIDDEN_WHAT: &str = "You may not open this page.";
 pub(super) const NOT_FOUND: &str = "Nothing here";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::authn::{Identity, query};
+use crate::authn::{Identity, navigation, query};
 use crate::http::Version;
 use crate::http::body::{BodyDecoder, Framing};
 use crate::http::request::Method;
@@ -47,7 +47,7 @@ pub(super) async fn refuse_unread(
         token_in_query: false,
     };
     let mut out = core.buffers.take();
-    let written = respond::refusal(refusal, reply, &mut out);
+    let written = respond::refusal(refusal, None, reply, &mut out);
     debug_assert!(written.is_ok(), "a refusal is far smaller than a buffer");
     trace.refuse(refusal);
     let (sent, out) = client
@@ -98,7 +98,12 @@ impl Exchange<'_> {
     async fn write_refusal(&self, refusal: Refusal, keeps: bool) -> Keeps {
         self.place.trace.refuse(refusal);
         let mut out = self.place.core.buffers.take();
-        let written = respond::refusal(refusal, self.reply(keeps), &mut out);
+        let page = if navigation::shows_errors(self.request) {
+            self.place.snapshot.failures.of_status(refusal.status())
+        } else {
+            None
+        };
+        let written = respond::refusal(refusal, page, self.reply(keeps), &mut out);
         debug_assert!(written.is_ok(), "a refusal is far smaller than a buffer");
         self.send_own(out, refusal.status(), keeps).await
     }

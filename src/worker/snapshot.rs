@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::assertion::Signer;
 use crate::http::HeadLimits;
 use crate::limits::{Limits, Timeouts};
+use crate::pages::FailurePages;
 use crate::policy::Policy;
 use crate::policy::client_address::Trust;
 use crate::tls::names::ServerNames;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub timeouts: Timeouts,
     /// Says to upstreams who sends; `None` where no tunnel asks for that. One for all cores: it is only read.
     pub signer: Option<Arc<Signer>>,
+    /// How browsers are shown refusals.
+    pub failures: FailurePages,
     /// Verified tokens that a core remembers.
     pub token_cache_entries: usize,
 }

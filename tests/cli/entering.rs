@@ -137,6 +137,30 @@ fn a_user_signs_in_and_out_in_a_browser() {
 }
 
 #[test]
+fn a_browser_without_proof_is_shown_a_page() {
+    let origin = Origin::start();
+    let folder = folder_of(&[(HOST, origin.address, "token_auth = true")], &builtin());
+    let mut process = Process::run(&folder);
+    let rules = hosts(&process, &[HOST]);
+    open_with_hosts(&rules, async |tab: Tab| {
+        tab.goto(&format!("https://{HOST}/page")).await;
+        assert_eq!(tab.text("h1").await, "Proof needed");
+        let line = process.record("/page");
+        assert_eq!(
+            (&line["status"], &line["reason"]),
+            (&json!(401), &json!("token_missing"))
+        );
+        let shown = tab.visible_text().await;
+        assert!(
+            shown.contains(line["request_id"].as_str().unwrap()),
+            "{shown}"
+        );
+        tab.close().await;
+    });
+    assert_eq!(origin.heads().len(), 0);
+}
+
+#[test]
 fn a_browser_meets_a_challenge_by_itself() {
     let origin = Origin::start();
     let folder = folder(&origin, &builtin());

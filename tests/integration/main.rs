@@ -15,6 +15,7 @@ mod client_address;
 mod cores;
 mod credentials;
 mod deadlines;
+mod error_pages;
 mod eviction;
 mod framing;
 mod headers_out;

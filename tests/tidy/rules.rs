@@ -79,7 +79,9 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "clock",
             "limits",
         ],
-        "respond" => vec!["http", "authn", "handover", "policy", "forward", "clock"],
+        "respond" => vec![
+            "http", "authn", "handover", "pages", "policy", "forward", "clock",
+        ],
         "pages" => vec!["limits"],
         "runtime" => vec!["limits", "clock"],
         "listener" => vec!["runtime", "limits"],

@@ -19,8 +19,8 @@ pub struct SignIn {
     /// How long what a provider says of groups counts.
     pub claims_max_age: Duration,
     pub sealer: Arc<Sealer>,
-    /// What the pages are headed with.
-    pub title: String,
+    /// What the pages are headed with; `None`: the base host.
+    pub title: Option<String>,
     pub logo: Option<Logo>,
     pub grants: Vec<SignInGrant>,
 }

@@ -11,9 +11,6 @@ use crate::oidc;
 use crate::pages::Brand;
 use crate::route::Routes;
 
-/// What pages are headed with where nobody signs in.
-const TITLE: &str = "One moment";
-
 /// `secret`: see [`Builtin::new`]. `elsewhere`: where users sign in that are none of the configuration's. `None`: the base
 /// host is no host name, or nobody is elsewhere.
 pub(in crate::control) fn rules(
@@ -36,10 +33,6 @@ pub(in crate::control) fn rules(
         Some(written) => Some(sign_in(written, secret, elsewhere)?),
         None => None,
     };
-    let brand = written.map(|sign_in| Brand {
-        title: sign_in.title.clone(),
-        logo: sign_in.logo.clone(),
-    });
     let challenge = settings.challenge.as_ref().map(|challenge| Challenge {
         difficulty_bits: challenge.difficulty_bits,
         lifetime: challenge.lifetime,
@@ -51,11 +44,18 @@ pub(in crate::control) fn rules(
         tunnels,
         sign_in,
         challenge,
-        brand: brand.unwrap_or(Brand {
-            title: TITLE.to_owned(),
-            logo: None,
-        }),
+        brand: brand(settings, &settings.engine.host),
     })
+}
+
+/// What pages are headed with. `otherwise`: where no title is configured.
+pub(super) fn brand(settings: &Settings, otherwise: &str) -> Brand {
+    let sign_in = settings.sign_in.as_ref();
+    let title = sign_in.and_then(|sign_in| sign_in.title.as_deref());
+    Brand {
+        title: title.unwrap_or(otherwise).to_owned(),
+        logo: sign_in.and_then(|sign_in| sign_in.logo.clone()),
+    }
 }
 
 fn sign_in(

@@ -119,7 +119,7 @@ mod tests {
             session_lifetime: Duration::from_secs(60),
             claims_max_age: Duration::from_secs(900),
             sealer: Arc::new(Sealer::new(Secret::new(vec![7; 32]), None).unwrap()),
-            title: String::new(),
+            title: None,
             logo: None,
             grants,
         }

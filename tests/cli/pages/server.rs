@@ -12,7 +12,7 @@ use adit::pages::{
 use crate::support::process::PATIENCE;
 
 /// Pages to look at, by the last part of their address.
-pub const PAGES: [&str; 16] = [
+pub const PAGES: [&str; 17] = [
     "sign_in",
     "wrong_password",
     "too_many_attempts",
@@ -24,6 +24,7 @@ pub const PAGES: [&str; 16] = [
     "challenge",
     "expired",
     "unavailable",
+    "unauthorized",
     "not_found",
     "misdirected",
     "bad_gateway",
@@ -178,6 +179,7 @@ fn page(name: &str, tunnel: SocketAddr) -> Page {
         "broken_challenge" => challenge(brand, &"n".repeat(60), 12, tunnel),
         "expired" => pages::expired(brand, Some(HOST)),
         "unavailable" => pages::unavailable(brand),
+        "unauthorized" => failed(Failure::Unauthorized),
         "not_found" => failed(Failure::NotFound),
         "misdirected" => failed(Failure::Misdirected),
         "bad_gateway" => failed(Failure::BadGateway),
