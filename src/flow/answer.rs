@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use crate::handover::STATE_COOKIE;
 use crate::pages::{self, Asset, Brand, Failure, Header, Page};
 
 /// Why a request comes to nothing.
@@ -132,6 +133,10 @@ impl Fault {
         }
         if let Fault::TooMany(seconds) = self {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        // The cookie that it came with is used up too: what is begun next needs a new one.
+        if self == Fault::CodeUsed {
+            delete_cookie(&mut response, STATE_COOKIE);
         }
         response
     }

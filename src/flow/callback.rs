@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::answer::{self, Fault};
 use super::asked::Asked;
 use super::logout::session_user;
-use super::rules::{Rules, Tunnel};
+use super::rules::{Challenge, Rules, Tunnel};
 use super::{Flow, lock};
 use crate::authn::session::{SessionError, Short};
 use crate::handover::{
@@ -76,7 +76,7 @@ fn exchange(
     let random = flow.random()?;
     let cookie = seal_session(&code.session, Kind::Session, &sign_in.sealer, host, &random);
     let cookie = cookie.ok_or(Fault::Failed)?;
-    flow.use_state(&code.state)?;
+    flow.use_both((&code.id, code.expires_at), &code.state)?;
     Ok(cookie)
 }
 
@@ -94,20 +94,46 @@ pub(super) fn challenged(
     let sealer = &challenge.sealer;
     let code = ChallengeCode::open(sealer, host, sealed.as_bytes(), now, &mut scratch);
     let code = code.map_err(unusable)?;
+    let place = format!("{}{}", rules.origin(host), code.target);
+    let prefix = client_prefix(asked.client);
+    match pass_on(flow, challenge, tunnel, (asked, &code, &prefix)) {
+        Ok(cookie) => {
+            let seconds = challenge.lifetime.as_secs();
+            let mut response = answer::redirect(StatusCode::FOUND, &place);
+            answer::set_cookie(&mut response, CHALLENGE_COOKIE, &cookie, seconds);
+            answer::delete_cookie(&mut response, STATE_COOKIE);
+            Ok(response)
+        }
+        // Another window of this browser was quicker.
+        Err(Fault::OtherBrowser | Fault::CodeUsed)
+            if asked.cookie(CHALLENGE_COOKIE).is_some_and(|cookie| {
+                let at = (host, tunnel.project.as_str());
+                let now = (&prefix, now);
+                ChallengePass::counts(sealer, at, cookie.as_bytes(), now, &mut Vec::new())
+            }) =>
+        {
+            Ok(answer::redirect(StatusCode::FOUND, &place))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The pass for a code, which is used by that.
+fn pass_on(
+    flow: &Flow,
+    challenge: &Challenge,
+    tunnel: &Tunnel,
+    (asked, code, prefix): (&Asked, &ChallengeCode<'_>, &Short),
+) -> Result<String, Fault> {
     is_of_this_browser(asked, &code.state)?;
-    if code.prefix != client_prefix(asked.client) {
+    if code.prefix != *prefix {
         return Err(Fault::OtherBrowser);
     }
     let random = flow.random()?;
-    flow.use_state(&code.state)?;
-    let seconds = challenge.lifetime.as_secs();
-    let pass = ChallengePass::new(&tunnel.project, code.prefix, now + seconds);
-    let cookie = pass.seal(sealer, host, &random);
-    let place = format!("{}{}", rules.origin(host), code.target);
-    let mut response = answer::redirect(StatusCode::FOUND, &place);
-    answer::set_cookie(&mut response, CHALLENGE_COOKIE, &cookie, seconds);
-    answer::delete_cookie(&mut response, STATE_COOKIE);
-    Ok(response)
+    flow.use_both((&code.id, code.expires_at), &code.state)?;
+    let expires_at = flow.now_unix() + challenge.lifetime.as_secs();
+    let pass = ChallengePass::new(&tunnel.project, code.prefix, expires_at);
+    Ok(pass.seal(&challenge.sealer, asked.host.as_str(), &random))
 }
 
 fn unusable(error: Unusable) -> Fault {

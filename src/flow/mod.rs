@@ -121,13 +121,12 @@ impl Flow {
         u64::try_from(self.clock.now().unix.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Uses the state cookie, and so the code that it came with. No code beside it can be made when this is forgotten: its
-    /// request has expired by then.
-    fn use_state(&self, state: &Short) -> Result<(), Fault> {
-        let now = self.now_unix();
-        let expires_at = now + handover::REQUEST_SECONDS + handover::CODE_SECONDS;
-        let mut used = lock(&self.used);
-        used.use_once(state, expires_at, now).map_err(not_used)
+    /// Uses a code and the state cookie that it came with. What the browser began before with the same cookie has expired
+    /// when that is forgotten.
+    fn use_both(&self, (code, expires_at): (&Short, u64), state: &Short) -> Result<(), Fault> {
+        let all_over = self.now_unix() + handover::REQUEST_SECONDS + handover::CODE_SECONDS;
+        self.use_once(code, expires_at)?;
+        self.use_once(state, all_over)
     }
 
     /// Uses what serves once, until then (in seconds).

@@ -66,6 +66,14 @@ pub enum Unusable {
     Expired,
 }
 
+/// Whether this may be a state cookie that a core made: 32 random bytes in base64url (RFC 4648 5).
+pub fn is_state(cookie: &[u8]) -> bool {
+    cookie.len() == 43
+        && cookie
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// What requests and codes keep of a state cookie, whose value says nothing by itself.
 pub fn state_hash(cookie: &[u8]) -> Short {
     short(&[b"state", cookie])

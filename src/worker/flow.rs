@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::authn::cookie::Cookie;
 use crate::authn::{Identity, SessionUser, query};
 use crate::forward::request::{self, Origin};
-use crate::handover::{self, ChallengeRequest, FlowRequest};
+use crate::handover::{self, ChallengeRequest, FlowRequest, STATE_COOKIE};
 use crate::http::body::Framing;
 use crate::http::response::ResponseHead;
 use crate::limits::{BUFFER_BYTES, FLOW_BODY_BYTES_MAX};
@@ -125,11 +126,14 @@ impl Exchange<'_> {
 
     /// The state cookie, and the sealed request that goes with it. `None`: the system has no randomness to give.
     fn wanted(&self, flow: Flow, sealer: &Sealer) -> Option<(String, String)> {
-        let system = SystemRandom::new();
-        let (mut state, mut random) = ([0; 32], [0; 32]);
-        system.fill(&mut state).ok()?;
-        system.fill(&mut random).ok()?;
-        let state = URL_SAFE_NO_PAD.encode(state);
+        let salt = random()?;
+        let state = match Cookie::read(self.request, STATE_COOKIE.as_bytes()) {
+            // What other windows of this browser began goes on.
+            Cookie::One(kept) if handover::is_state(kept) => {
+                String::from_utf8_lossy(kept).into_owned()
+            }
+            Cookie::One(_) | Cookie::Absent | Cookie::Several => URL_SAFE_NO_PAD.encode(random()?),
+        };
         let place = self.place;
         let target = self.target();
         let now = place.core.now().unix_seconds();
@@ -145,14 +149,14 @@ impl Exchange<'_> {
         };
         let base_host = place.snapshot.policy.base_host.as_str();
         let sealed = match flow {
-            Flow::SignIn => request.seal(sealer, base_host, &random),
+            Flow::SignIn => request.seal(sealer, base_host, &salt),
             Flow::Challenge => {
                 let prefix = handover::client_prefix(place.trace.client.address);
                 let request = ChallengeRequest {
                     flow: request,
                     prefix,
                 };
-                request.seal(sealer, base_host, &random)
+                request.seal(sealer, base_host, &salt)
             }
         };
         Some((state, sealed))
@@ -228,6 +232,13 @@ impl Exchange<'_> {
             ended @ (Keeps::Linger | Keeps::Closed) => (ended, body),
         }
     }
+}
+
+/// `None`: the system has none to give.
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// The page of rstream 8.2.

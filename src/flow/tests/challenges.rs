@@ -11,8 +11,7 @@ use crate::pages;
 
 /// What a core does for a browser that must meet a challenge first.
 fn begins(world: &World, browser: &mut Browser, host: &str, target: &str) -> String {
-    let state = "5".repeat(32);
-    browser.keep(host, STATE_COOKIE, &state);
+    let state = browser.state(host);
     let request = ChallengeRequest {
         flow: FlowRequest {
             host,
@@ -82,6 +81,25 @@ fn a_browser_that_works_gets_a_pass_for_its_network_and_comes_back() {
 }
 
 #[test]
+fn windows_that_open_together_all_come_back() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let first = begins(&world, &mut browser, APP, "/first");
+    let second = begins(&world, &mut browser, APP, "/second");
+    let answers = [&first, &second].map(|request| meets(&mut browser, request, &work(request)));
+    for (answer, path) in answers.iter().zip(["/first", "/second"]) {
+        let back = browser.follows(answer);
+        assert_eq!(back.status, 302);
+        let place = format!("https://app.t.edge.example.com:8443{path}");
+        assert_eq!(back.field("location"), Some(&*place));
+    }
+    // The twin: without the pass that the quicker one got.
+    let pass = (APP.to_owned(), CHALLENGE_COOKIE.to_owned());
+    browser.cookies.remove(&pass);
+    assert_eq!(browser.follows(&answers[1]).status, 403);
+}
+
+#[test]
 fn a_proof_is_redeemed_once_in_time_and_from_its_network() {
     let world = World::new();
     let mut browser = world.browser();
@@ -104,6 +122,8 @@ fn a_proof_is_redeemed_once_in_time_and_from_its_network() {
     let state = browser.cookie(APP, STATE_COOKIE).unwrap().to_owned();
     assert_eq!(browser.follows(&answer).status, 302);
     browser.keep(APP, STATE_COOKIE, &state);
+    let pass = (APP.to_owned(), CHALLENGE_COOKIE.to_owned());
+    browser.cookies.remove(&pass);
     assert_eq!(browser.follows(&answer).status, 400);
     // A request of another network, of another kind, and one that is too old.
     let mut elsewhere = world.browser_at("198.51.100.1");

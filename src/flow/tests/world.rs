@@ -182,10 +182,19 @@ impl Browser {
         self.cookies.insert(key, value.to_owned());
     }
 
+    /// The state cookie, a new one where there is none.
+    pub(super) fn state(&mut self, host: &str) -> String {
+        let state = match self.cookie(host, STATE_COOKIE) {
+            Some(state) => state.to_owned(),
+            None => format!("{:032x}", rand()),
+        };
+        self.keep(host, STATE_COOKIE, &state);
+        state
+    }
+
     /// What a core does for a browser without a session: the link to the base host, and the state cookie.
     pub(super) fn begins(&mut self, host: &str, target: &str) -> String {
-        let state = format!("{:032x}", rand());
-        self.keep(host, STATE_COOKIE, &state);
+        let state = self.state(host);
         let request = FlowRequest {
             host,
             target,

@@ -132,6 +132,30 @@ fn what_was_sealed_for_something_else_is_no_session() {
     assert_eq!(judged, (200, "forwarded".to_owned()));
 }
 
+/// All windows of a browser share one state cookie, and nothing that is not one of ours is taken for it.
+#[test]
+fn a_browser_that_has_begun_goes_on_with_its_state_cookie() {
+    let world = World::new();
+    let (state, _) = world.begins(HOST);
+    let (other, _) = world.begins(HOST);
+    assert_ne!(state, other);
+    for host in [HOST, CHALLENGE] {
+        let left = |fields: &str| cookie(&world.get(host, "/", &[fields]), STATE_COOKIE).unwrap();
+        assert_eq!(left(&format!("Cookie: a=b; {STATE_COOKIE}={state}")), state);
+        for fields in [
+            format!("Cookie: {STATE_COOKIE}={state}; {STATE_COOKIE}={other}"),
+            format!("Cookie: {STATE_COOKIE}={}", &state[1..]),
+            format!("Cookie: {STATE_COOKIE}={state}x"),
+            format!("Cookie: {STATE_COOKIE}={};", "a=".repeat(22)),
+            format!("Cookie: {}={state}", STATE_COOKIE.to_ascii_uppercase()),
+        ] {
+            let new = left(&fields);
+            assert_eq!(new.len(), 43, "{fields}");
+            assert!(![&*state, &*other].contains(&&*new), "{fields}");
+        }
+    }
+}
+
 /// S5.3: a code is worth something beside its state cookie, and once.
 #[test]
 fn a_code_is_for_the_browser_that_began_and_serves_once() {
