@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 #[path = "integration/support/mod.rs"]
 mod support;
 
+use adit::handover::{CHALLENGE_COOKIE, SESSION_COOKIE};
 use support::*;
 
 struct Counting;
@@ -136,6 +137,31 @@ fn a_warm_request_with_a_body_allocates_nothing() {
     let edge = guarded_edge(&upstream);
     let token = token(&edge);
     assert_eq!(allocations(&mut edge.client(), &post(&token)), 0);
+}
+
+/// Opening a cookie allocates nothing: a met challenge is only that. Who is signed in is handed on, in two small pieces.
+#[test]
+fn opening_a_cookie_allocates_nothing() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let upstream = Upstream::fixed("hello");
+    let under_tls = |guard: &str, cookie: &dyn Fn(&Edge) -> String| {
+        let tunnel = Tunnel::to(HOST, &upstream.url()).line(guard);
+        let edge = sign_in::setup().tunnel(tunnel).start();
+        let cookie = cookie(&edge);
+        let request = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: a=1; {cookie}\r\n\r\n");
+        let mut client = edge.tls_client(HOST);
+        allocations(&mut client, request.as_bytes())
+    };
+    let open = under_tls("public = true", &|_| "b=2".to_owned());
+    let met = under_tls("challenge_mode = true\npublic = true", &|edge| {
+        format!("{CHALLENGE_COOKIE}={}", sign_in::pass(edge))
+    });
+    assert_eq!(met, open);
+    let signed_in = under_tls("rstream_auth = true", &|edge| {
+        format!("{SESSION_COOKIE}={}", sign_in::session(edge).0)
+    });
+    let more = signed_in - open;
+    assert!(more <= 3 * COUNTED as u64, "{more} for {COUNTED} requests");
 }
 
 /// What the upstream is told is made up and signed anew for each of them.

@@ -76,7 +76,7 @@ fn a_misspelt_guard_is_an_error_and_names_the_key_that_was_meant() {
 - token_auth = true
 + colour = true
 ! adit.toml:16:1: tunnel[1]: no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant
-! adit.toml:20:1: tunnel[1].colour: unknown key; known here: hostname, project, upstream, upstream_ca_file, upstream_server_name, token_auth, rstream_auth, mtls_auth, challenge_mode, public, authorization, identity_headers, allowed_origins, path_semicolon, trailers, trusted_ips, geoip, tls_min_version, labels
+! adit.toml:20:1: tunnel[1].colour: unknown key; known here: hostname, project, upstream, upstream_ca_file, upstream_server_name, token_auth, rstream_auth, mtls_auth, challenge_mode, public, authorization, identity_headers, upgrades_outlive_expiry, allowed_origins, path_semicolon, trailers, trusted_ips, geoip, tls_min_version, labels
 
 - [[tunnel]]
 + [[tunel]]

@@ -92,6 +92,7 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         path_semicolon_allowed,
         trailers,
         identity_headers,
+        upgrades_outlive_expiry,
         labels,
     } = new;
     [
@@ -112,6 +113,10 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         (
             "identity_headers",
             old.identity_headers != *identity_headers,
+        ),
+        (
+            "upgrades_outlive_expiry",
+            old.upgrades_outlive_expiry != *upgrades_outlive_expiry,
         ),
         ("labels", old.labels != *labels),
     ]

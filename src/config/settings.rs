@@ -299,6 +299,8 @@ pub struct Tunnel {
     pub trailers: bool,
     /// The upstream is told who sends.
     pub identity_headers: bool,
+    /// WebSockets go on when what let them in expires (S5.7).
+    pub upgrades_outlive_expiry: bool,
     pub labels: Vec<(String, String)>,
 }
 

@@ -32,6 +32,7 @@ const KNOWN: &[&str] = &[
     "public",
     "authorization",
     "identity_headers",
+    "upgrades_outlive_expiry",
     "allowed_origins",
     "path_semicolon",
     "trailers",
@@ -103,6 +104,7 @@ fn tunnel(
     let allowed_origins = entrance::allowed_origins(table);
     let trailers = table.boolean("trailers").or(false);
     let identity_headers = entrance::identity_headers(table, context, entrance);
+    let upgrades_outlive_expiry = table.boolean("upgrades_outlive_expiry").or(false);
     let labels = table.words("labels").or(Vec::new());
     let entrance = entrance?;
     Some(Tunnel {
@@ -119,6 +121,7 @@ fn tunnel(
         path_semicolon_allowed: path_semicolon_allowed?,
         trailers: trailers?,
         identity_headers: identity_headers?,
+        upgrades_outlive_expiry: upgrades_outlive_expiry?,
         labels: labels?,
     })
 }

@@ -180,6 +180,7 @@ fn policy_tunnel(
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
         names_sender: tunnel.identity_headers,
+        upgrades_outlive_expiry: tunnel.upgrades_outlive_expiry,
         allowed_origins: tunnel
             .allowed_origins
             .iter()

@@ -95,6 +95,8 @@ pub struct Tunnel {
     pub trailers: bool,
     /// `identity_headers = true`: its upstream is told who sends.
     pub names_sender: bool,
+    /// `upgrades_outlive_expiry = true`: a WebSocket goes on when what let it in expires, but for that alone (S5.7).
+    pub upgrades_outlive_expiry: bool,
     /// Pages of other origins that may cause what a browser proves by itself (S5.1).
     pub allowed_origins: Vec<Box<str>>,
     /// What a boundary's filters may ask for.

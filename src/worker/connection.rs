@@ -238,6 +238,7 @@ async fn judge(
     let mut exchange = Exchange {
         place,
         request,
+        judged_at: if newer.is_some() { core.now() } else { now },
         // Bytes behind a handshake are no request, whatever the answer is (S4.3).
         persistent: head.persistent
             && another_may_follow(core, snapshot, served)

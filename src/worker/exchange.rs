@@ -2,6 +2,7 @@
 
 use crate::authn::Identity;
 use crate::authz::Permit;
+use crate::clock::Now;
 use crate::http::auth_scheme::binds_connection;
 use crate::http::body::Framing;
 use crate::http::field::FieldKind;
@@ -24,6 +25,8 @@ use super::trace::{EndedBy, Phase};
 pub(super) struct Exchange<'a> {
     pub place: Place<'a>,
     pub request: Request<'a>,
+    /// When it was judged.
+    pub judged_at: Now,
     /// Whether client and edge both want the connection to go on.
     pub persistent: bool,
     /// Whether a token came in the query: the answer must not be kept or tell its address (S5.12).

@@ -7,11 +7,13 @@
 use std::cell::RefCell;
 use std::task::Waker;
 
+use crate::clock::Now;
 use crate::http::body::Framing;
 use crate::policy::{Decision, Refusal};
 use crate::runtime::task::Watcher;
 
 use super::exchange::Exchange;
+use super::snapshot::Snapshot;
 use super::trace::Phase;
 
 /// All exchanges of one core that wait for something.
@@ -128,7 +130,17 @@ impl<'a> Judged<'a> {
         let core = place.core;
         let (snapshot, now) = (core.snapshot(), core.now());
         let connection = place.client.facts().of(place.trace.client.address);
-        let decision = core.decide(&snapshot, connection, self.exchange.request, now);
+        let outlives = self.outlives_expiry(&snapshot);
+        // By the wall clock of that time nothing has expired since.
+        let judged_by = Now {
+            unix: if outlives {
+                self.exchange.judged_at.unix
+            } else {
+                now.unix
+            },
+            ..now
+        };
+        let decision = core.decide(&snapshot, connection, self.exchange.request, judged_by);
         // Its proof ended and did not: asked again in a second. Too busy to say: asked again at once.
         let mut next = now.unix_seconds() + 1;
         self.lost = match decision {
@@ -149,15 +161,26 @@ impl<'a> Judged<'a> {
             Decision::Endpoint(_) => Some(Refusal::EdgePath.reason()),
         };
         if let Some(entered) = &self.entered {
-            let ends_at = if self.ends_at == NEVER {
-                NEVER
-            } else {
-                self.ends_at.max(next)
+            let ends_at = match self.ends_at {
+                NEVER => NEVER,
+                // Unless it is too busy to say.
+                _ if outlives && next != 0 => NEVER,
+                ends_at => ends_at.max(next),
             };
             entered
                 .standing
                 .with(entered.index, |slot| slot.ends_at = ends_at);
         }
+    }
+
+    /// Whether it is a WebSocket of a tunnel that lets them outlive what let them in.
+    fn outlives_expiry(&self, snapshot: &Snapshot) -> bool {
+        let policy = &snapshot.policy;
+        let tunnel = policy.routes.find(&self.exchange.request.head.host);
+        self.exchange.websocket.is_some()
+            && tunnel
+                .and_then(|tunnel| policy.tunnels.get(*tunnel))
+                .is_some_and(|tunnel| tunnel.upgrades_outlive_expiry)
     }
 
     /// Whether a body or a WebSocket is on its way.

@@ -4,12 +4,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adit::authn::session::{Session, Short, short, user};
-use adit::handover::{SESSION_COOKIE, seal_session};
-use adit::seal::{Kind as Purpose, Sealer};
-use adit::secret::Secret;
+use adit::authn::session::{short, user};
+use adit::handover::SESSION_COOKIE;
 
 use crate::stage::bearer;
+use crate::support::sign_in;
 use crate::support::{Client, Edge, Ending, HOST, Setup, Tunnel, Upstream, eventually, gate};
 
 const OTHER_SECRET: &str = "a new secret of the tests, which has more than thirty-two bytes";
@@ -48,10 +47,16 @@ struct UnderWay {
     edge: Edge,
     client: Client,
     ended: std::sync::mpsc::Receiver<Vec<u8>>,
-    _upstream: Upstream,
+    upstream: Upstream,
+    token: String,
 }
 
 fn under_way(kind: Kind, lives: u64) -> UnderWay {
+    under_way_with(kind, lives, "")
+}
+
+/// `line`: what else its tunnel says.
+fn under_way_with(kind: Kind, lives: u64, line: &str) -> UnderWay {
     let (tell, ended) = channel();
     let (began, begun) = channel();
     let tell = Arc::new(Mutex::new((tell, began)));
@@ -73,7 +78,7 @@ fn under_way(kind: Kind, lives: u64) -> UnderWay {
         let _ = tell.send(rest);
     });
     let edge = Edge::setup()
-        .tunnel(Tunnel::guarded(HOST, &upstream))
+        .tunnel(Tunnel::guarded(HOST, &upstream).line(line))
         .start();
     let token = bearer(&edge.token(|claims| {
         let now = claims["iat"].as_u64().unwrap();
@@ -98,7 +103,8 @@ fn under_way(kind: Kind, lives: u64) -> UnderWay {
         edge,
         client,
         ended,
-        _upstream: upstream,
+        upstream,
+        token,
     }
 }
 
@@ -160,6 +166,39 @@ fn a_token_that_expires_ends_what_it_opened() {
     }
 }
 
+const OUTLIVES: &str = "upgrades_outlive_expiry = true";
+
+/// It exempts WebSockets from expiry alone.
+#[test]
+fn a_websocket_may_outlive_its_token_s_time_and_nothing_else() {
+    for kind in KINDS {
+        let mut one = under_way_with(kind, 5, OUTLIVES);
+        one.edge.pass(Duration::from_secs(5));
+        if kind != Kind::WebSocket {
+            one.ends(kind, "token_expired");
+            continue;
+        }
+        one.goes_on(kind);
+        one.edge.reload(|setup| setup.tables("# nothing"));
+        one.goes_on(kind);
+        // Whoever begins now is refused all the same.
+        let again = one.edge.client().ask(head(kind, &one.token));
+        assert_eq!(again.status, 401);
+        assert_eq!(one.edge.reason(), "token_expired");
+        one.edge.reload(|setup| setup.secret(OTHER_SECRET));
+        one.ends(kind, "token_signature");
+    }
+    // Nor does it outlive what allowed that.
+    let mut one = under_way_with(Kind::WebSocket, 5, OUTLIVES);
+    let url = one.upstream.url();
+    one.edge.pass(Duration::from_secs(5));
+    one.goes_on(Kind::WebSocket);
+    let without = Tunnel::to(HOST, &url).line("token_auth = true");
+    one.edge
+        .reload(|setup| setup.without_tunnels().tunnel(without));
+    one.ends(Kind::WebSocket, "token_expired");
+}
+
 #[test]
 fn a_tunnel_that_is_gone_ends_what_it_carried() {
     for kind in KINDS {
@@ -206,32 +245,6 @@ fn what_only_waits_for_its_answer_is_left_alone() {
     assert_eq!(again.status, 401);
 }
 
-const HASH: &str =
-    "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-const KEY: &str = "a key of the tests that everything is sealed with";
-
-/// A session of Ana's at the tunnel, from now on for an hour, and when it began.
-fn session(edge: &Edge) -> (String, u64) {
-    let now = edge.clock().now();
-    let issued_at = u64::try_from(now.unix.as_millis()).unwrap();
-    let inputs = [short(&[b"user", b"ana", HASH.as_bytes()])];
-    let session = Session {
-        provider: short(&[b"builtin"]),
-        project: short(&[b"proj-1"]),
-        sid: Short::default(),
-        issued_at,
-        claims_at: now.unix_seconds(),
-        expires_at: now.unix_seconds() + 3600,
-        subject: "ana",
-        email: "",
-        name: "ana",
-        inputs: &inputs,
-    };
-    let sealer = Sealer::new(Secret::new(KEY.as_bytes().to_vec()), None).unwrap();
-    let sealed = seal_session(&session, Purpose::Session, &sealer, HOST, &[9; 32]);
-    (sealed.unwrap(), issued_at)
-}
-
 #[test]
 fn a_session_that_ends_takes_what_it_opened_with_it() {
     for by_sign_out in [true, false] {
@@ -240,17 +253,9 @@ fn a_session_that_ends_takes_what_it_opened_with_it() {
             peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nfirst");
             peer.read_to_end();
         });
-        let table = format!(
-            "[sign_in]\nseal_key_file = \"seal\"\n[[sign_in.user]]\nname = \"ana\"\npassword_hash = \"{HASH}\"\nprojects = [\"proj-1\"]"
-        );
-        let tunnel = Tunnel::to(HOST, &upstream.url());
-        let edge = Edge::setup()
-            .https()
-            .file("seal", KEY)
-            .tables(&table)
-            .tunnel(tunnel.line("rstream_auth = true"))
-            .start();
-        let (cookie, began) = session(&edge);
+        let tunnel = Tunnel::to(HOST, &upstream.url()).line("rstream_auth = true");
+        let edge = sign_in::setup().tunnel(tunnel).start();
+        let (cookie, began) = sign_in::session(&edge);
         let request = format!(
             "GET / HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Mode: cors\r\nCookie: {SESSION_COOKIE}={cookie}\r\n\r\n"
         );

@@ -94,6 +94,7 @@ fn policy() -> Policy {
                 },
                 semicolon_allowed: false,
                 trailers: false,
+                upgrades_outlive_expiry: false,
                 names_sender: hostname.starts_with("app"),
                 allowed_origins: vec!["https://admin.example.com".into()],
                 properties: TunnelProperties::default(),

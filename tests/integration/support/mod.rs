@@ -15,6 +15,7 @@ pub mod edge;
 pub mod head;
 pub mod log;
 pub mod program;
+pub mod sign_in;
 pub mod tool;
 pub mod upstream;
 pub mod wire;

@@ -89,6 +89,7 @@ fn policy_of_browsers() -> Policy {
             authorization: Authorization::Edge,
             semicolon_allowed: false,
             trailers: false,
+            upgrades_outlive_expiry: false,
             names_sender: false,
             allowed_origins: Vec::new(),
             properties: TunnelProperties::default(),
@@ -443,11 +444,12 @@ fn signing_in_has_its_pages_on_the_base_host() {
 /// The rows of the table on file.
 pub(super) fn write_table(table: &mut String) {
     let name = |held: Held| format!("{held:?}").to_lowercase();
-    writeln!(
-        table,
-        "# tunnel   challenge    session      bearer     GET by a browser        anything else"
-    )
-    .unwrap();
+    table.push_str(
+        "# Browsers. sess: a tunnel where they sign in; chal: one with a challenge; both: with both; toksess and tokchal: with\n\
+         # tokens too; all: with all three. challenge and session: the state of that cookie (otherkind: sealed as the other\n\
+         # one, othercase: its name in another case); bearer: that of the token. 302: sent to the page of that name.\n\
+         # tunnel   challenge    session      bearer     GET by a browser        anything else\n",
+    );
     for host in ["sess", "chal", "both", "toksess", "tokchal", "all"] {
         for challenge in [Held::Absent, Held::Garbage, Held::Good] {
             for held in HELD {

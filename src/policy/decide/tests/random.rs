@@ -105,6 +105,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
             authorization,
             semicolon_allowed: hostname.contains("semi"),
             trailers: false,
+            upgrades_outlive_expiry: false,
             names_sender: false,
             properties: TunnelProperties {
                 token_auth: true,

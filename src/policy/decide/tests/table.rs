@@ -293,7 +293,7 @@ fn the_table_on_file_is_the_table_in_force() {
          # Written by a test of the policy room. `any`: the verdict is the same for every state of that column.\n\
          # app: Authorization is the application's; `bearer` is Rstream-Authorization, and what stands behind app+ is the\n\
          # state of Authorization. cert: a tunnel that takes client certificates alone; both: certificates and tokens; what\n\
-         # stands behind the + is the state of the certificate.\n\
+         # stands behind the + is the state of the certificate. The tunnels of browsers stand at the end.\n\
          # guard       bearer     query      path                 verdict\n",
     );
     for (guard, host) in [("token", "app"), ("token,p2", "other"), ("public", "open")] {
