@@ -87,6 +87,16 @@ impl Sealer {
         all_long.then_some(Sealer { current, previous })
     }
 
+    /// Whether both seal and open with the same keys.
+    pub fn has_keys_of(&self, other: &Sealer) -> bool {
+        let is_same_previous = match (&self.previous, &other.previous) {
+            (Some(one), Some(other)) => one.equals(other.expose()),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same_previous && self.current.equals(other.current.expose())
+    }
+
     /// Seals `plain` for this kind and host. `random` must be new for every value.
     pub fn seal(&self, kind: Kind, host: &str, random: &Random, plain: &[u8]) -> String {
         let mut sealed = Zeroizing::new(Vec::with_capacity(HEAD_BYTES + plain.len() + TAG_BYTES));

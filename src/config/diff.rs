@@ -1,6 +1,7 @@
 //! What changed from one configuration to the next, in words for the log. Never a secret's value.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::settings::{Settings, Tunnel, Upstream, UpstreamPlace};
 
@@ -33,6 +34,7 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
     let changed = providers[0] != providers[1] || differ(&old.sign_in, &new.sign_in);
     compare("sign_in", changed);
     compare("challenge", differ(&old.challenge, &new.challenge));
+    compare("what cookies are sealed with", !is_sealed_alike(old, new));
     compare("timeouts", old.timeouts != new.timeouts);
     compare("limits", old.limits != new.limits);
     compare("engine", differ(&old.engine, &new.engine));
@@ -144,6 +146,20 @@ fn differ<T: Debug>(old: &T, new: &T) -> bool {
 fn secret(settings: &Settings) -> Option<&[u8]> {
     let tokens = settings.tokens.as_ref();
     tokens.map(|tokens| tokens.hs256_secret.expose())
+}
+
+fn is_sealed_alike(old: &Settings, new: &Settings) -> bool {
+    let sealers = |settings: &Settings| {
+        let sign_in = settings.sign_in.as_ref().map(|one| Arc::clone(&one.sealer));
+        let challenge = settings.challenge.as_ref();
+        [sign_in, challenge.map(|one| Arc::clone(&one.sealer))]
+    };
+    let pairs = sealers(old).into_iter().zip(sealers(new));
+    pairs.into_iter().all(|pair| match pair {
+        (Some(old), Some(new)) => old.has_keys_of(&new),
+        // That there is one now, or none, has been told.
+        (None, _) | (_, None) => true,
+    })
 }
 
 fn certificates(settings: &Settings) -> Option<Vec<(&[u8], &[u8])>> {

@@ -137,6 +137,35 @@ fn a_user_signs_in_and_out_in_a_browser() {
 }
 
 #[test]
+fn a_session_ends_in_the_browser_with_its_time() {
+    let origin = Origin::start();
+    let folder = folder(
+        &origin,
+        &format!("session_lifetime = \"6s\"\n{}", builtin()),
+    );
+    let process = Process::run(&folder);
+    let page = format!("https://{HOST}/inside");
+    enter(&process, async |tab: Tab| {
+        tab.goto(&page).await;
+        tab.wait_for_focus("user").await;
+        tab.press(&format!("ana\u{e004}{PASSWORD}\u{e007}")).await;
+        tab.wait_for(TEXT).await;
+        assert_eq!(tab.visible_text().await, "origin: /inside");
+        // Far more often than six seconds need.
+        for _ in 0..5000 {
+            if tab.url().await.host_str() != Some(HOST) {
+                break;
+            }
+            tab.goto(&page).await;
+        }
+        // At the base host it is over too: the password is asked for again.
+        tab.wait_for_focus("user").await;
+        tab.close().await;
+    });
+    nothing_leaked(&origin);
+}
+
+#[test]
 fn a_browser_without_proof_is_shown_a_page() {
     let origin = Origin::start();
     let folder = folder_of(&[(HOST, origin.address, "token_auth = true")], &builtin());

@@ -250,3 +250,16 @@ fn a_reload_begins_and_what_is_broken_does_not_start() {
         finished.err
     );
 }
+
+#[test]
+fn another_seal_key_is_told_by_a_reload_and_its_value_is_not() {
+    let folder = folder();
+    let mut process = Process::run(&folder);
+    let new = "canary-another-key-that-all-is-sealed-with";
+    folder.write("seal", 0o600, new);
+    let event = process.event("config_reloaded");
+    assert_eq!(event["changes"], "what cookies are sealed with");
+    process.signal("TERM");
+    let said = process.finish();
+    assert!(!format!("{}{}", said.out, said.err).contains("canary"));
+}
