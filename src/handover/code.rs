@@ -1,7 +1,7 @@
 //! What the base host hands to a tunnel through the browser, and what the tunnel then leaves there.
 
 use super::wire::{Reader, Writer};
-use super::{Unusable, in_time, return_target};
+use super::{Unusable, in_time, read_in_time, return_target};
 use crate::authn::session::{Session, Short, short};
 use crate::seal::{Kind, Random, Sealer};
 
@@ -44,10 +44,7 @@ impl<'a> Code<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Self, Unusable> {
         let plain = sealer.open(Kind::Code, host, sealed, scratch);
-        let code = Code::read(plain.map_err(|_| Unusable::Broken)?);
-        let code = code.ok_or(Unusable::Broken)?;
-        in_time(code.expires_at, now_unix)?;
-        Ok(code)
+        read_in_time(plain, Code::read, |code| code.expires_at, now_unix)
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
@@ -117,10 +114,7 @@ impl<'a> ChallengeCode<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Self, Unusable> {
         let plain = sealer.open(Kind::ChallengeCode, host, sealed, scratch);
-        let code = ChallengeCode::read(plain.map_err(|_| Unusable::Broken)?);
-        let code = code.ok_or(Unusable::Broken)?;
-        in_time(code.expires_at, now_unix)?;
-        Ok(code)
+        read_in_time(plain, ChallengeCode::read, |code| code.expires_at, now_unix)
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {

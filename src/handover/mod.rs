@@ -26,6 +26,7 @@ pub use request::{ChallengeRequest, FlowRequest, request_id};
 pub use target::return_target;
 
 use crate::authn::session::{Short, short};
+use crate::seal::Broken;
 
 /// At a tunnel: who is signed in, and that a challenge was met.
 pub use crate::authn::cookie::{CHALLENGE as CHALLENGE_COOKIE, SESSION as SESSION_COOKIE};
@@ -100,6 +101,18 @@ fn in_time(expires_at: u64, now_unix: u64) -> Result<(), Unusable> {
     } else {
         Err(Unusable::Expired)
     }
+}
+
+/// Reads a value that was opened, which counts until a time that it says itself.
+fn read_in_time<'a, T>(
+    opened: Result<&'a [u8], Broken>,
+    read: impl FnOnce(&'a [u8]) -> Option<T>,
+    expires_at: impl FnOnce(&T) -> u64,
+    now_unix: u64,
+) -> Result<T, Unusable> {
+    let value = opened.ok().and_then(read).ok_or(Unusable::Broken)?;
+    in_time(expires_at(&value), now_unix)?;
+    Ok(value)
 }
 
 /// Any bytes are no value of ours, and as a target they lead nowhere else.

@@ -2,7 +2,7 @@
 
 use super::request::FlowRequest;
 use super::wire::Writer;
-use super::{Unusable, in_time};
+use super::{Unusable, read_in_time};
 use crate::seal::{Kind, Random, Sealer};
 
 const VERSION: u8 = 1;
@@ -30,10 +30,12 @@ impl<'a> ProviderFlow<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Self, Unusable> {
         let plain = sealer.open(Kind::Provider, base_host, sealed, scratch);
-        let flow = ProviderFlow::read(plain.map_err(|_| Unusable::Broken)?);
-        let flow = flow.ok_or(Unusable::Broken)?;
-        in_time(flow.request.expires_at, now_unix)?;
-        Ok(flow)
+        read_in_time(
+            plain,
+            ProviderFlow::read,
+            |flow| flow.request.expires_at,
+            now_unix,
+        )
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! What a sign-in or a challenge is wanted for: made by a core, sealed for the base host.
 
 use super::wire::{Reader, Writer};
-use super::{Unusable, in_time, return_target};
+use super::{Unusable, read_in_time, return_target};
 use crate::authn::session::{Short, short};
 use crate::seal::{Kind, Random, Sealer};
 
@@ -35,10 +35,12 @@ impl<'a> FlowRequest<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Self, Unusable> {
         let plain = sealer.open(Kind::Request, base_host, sealed, scratch);
-        let request = FlowRequest::read(plain.map_err(|_| Unusable::Broken)?);
-        let request = request.ok_or(Unusable::Broken)?;
-        in_time(request.expires_at, now_unix)?;
-        Ok(request)
+        read_in_time(
+            plain,
+            FlowRequest::read,
+            |request| request.expires_at,
+            now_unix,
+        )
     }
 
     pub(super) fn write(&self, rest: &[u8]) -> Vec<u8> {
@@ -91,10 +93,12 @@ impl<'a> ChallengeRequest<'a> {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Self, Unusable> {
         let plain = sealer.open(Kind::ChallengeRequest, base_host, sealed, scratch);
-        let request = ChallengeRequest::read(plain.map_err(|_| Unusable::Broken)?);
-        let request = request.ok_or(Unusable::Broken)?;
-        in_time(request.flow.expires_at, now_unix)?;
-        Ok(request)
+        read_in_time(
+            plain,
+            ChallengeRequest::read,
+            |request| request.flow.expires_at,
+            now_unix,
+        )
     }
 
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
