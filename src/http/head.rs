@@ -78,16 +78,19 @@ pub(super) fn first_line(head: &[u8]) -> Result<&[u8], HeadError> {
     if !head.ends_with(b"\r\n\r\n") {
         return Err(HeadError::LineEnd);
     }
-    let mut found = memchr::memchr2_iter(b'\r', b'\n', head);
     let mut first_line_end = None;
-    while let Some(at) = found.next() {
-        let paired = head.get(at) == Some(&b'\r')
-            && head.get(at + 1) == Some(&b'\n')
-            && found.next() == Some(at + 1);
-        if !paired {
+    let mut lines = 0;
+    for at in memchr::memchr_iter(b'\n', head) {
+        let end = at.checked_sub(1).ok_or(HeadError::LineEnd)?;
+        if head.get(end) != Some(&b'\r') {
             return Err(HeadError::LineEnd);
         }
-        first_line_end.get_or_insert(at);
+        first_line_end.get_or_insert(end);
+        lines += 1;
+    }
+    // Each LF has its CR; one more stands alone. Counting takes a fraction of looking at each.
+    if memchr::memchr_iter(b'\r', head).count() != lines {
+        return Err(HeadError::LineEnd);
     }
     first_line_end
         .and_then(|end| head.get(..end))
