@@ -41,6 +41,8 @@ pub mod boundary;
 
 pub mod certificate;
 
+pub mod network;
+
 pub mod seal;
 
 pub mod password;

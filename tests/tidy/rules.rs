@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "boundary",
     "token",
     "certificate",
+    "network",
     "seal",
     "password",
     "authn",
@@ -46,7 +47,7 @@ const IMPURE_WORDS: &[&str] = &[
 fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
     let ground = |more: &[&'static str]| [GROUND, more].concat();
     Some(match room {
-        "limits" | "clock" | "secret" => vec![],
+        "limits" | "clock" | "secret" | "network" => vec![],
         "json" | "http" => vec!["limits"],
         "route" => vec!["http"],
         "boundary" => vec!["http", "json", "limits"],
@@ -68,6 +69,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "limits",
             "seal",
             "handover",
+            "network",
         ],
         "assertion" => vec!["http", "limits", "secret"],
         "forward" => vec![
@@ -107,6 +109,7 @@ fn imports_allowed(room: &str) -> Option<Vec<&'static str>> {
             "route",
             "token",
             "certificate",
+            "network",
             "boundary",
             "seal",
             "password",
