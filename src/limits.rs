@@ -278,6 +278,8 @@ impl Default for Timeouts {
 pub const CONFIG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Longest secret, key, certificate or CA file, in bytes (a bundle of public CAs takes some 250 KB).
 pub const CREDENTIAL_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest database of countries, in bytes: the largest that are sold have some 200 MiB.
+pub const DATABASE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Shortest bearer token of the admin listener, in bytes.
 pub const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 /// Most workers of one process.

@@ -1,5 +1,7 @@
 //! The tunnel as filters see it.
 
+use std::sync::Arc;
+
 /// A tunnel's effective properties, as filters see them: defaults applied, lists normalised (see
 /// [`super::normal`]). A property that is `None` or an empty list has no value and no filter on it matches.
 ///
@@ -28,7 +30,8 @@ pub struct TunnelProperties {
     pub mtls_auth: bool,
     pub challenge_mode: bool,
     pub labels: Vec<(String, String)>,
-    pub trusted_ips: Vec<String>,
+    /// Shared by the tunnels that have the same list from their project.
+    pub trusted_ips: Arc<[String]>,
     pub geo_ip: Vec<String>,
     pub tls_alpns: Vec<String>,
     pub tls_ciphers: Vec<String>,
@@ -56,7 +59,7 @@ impl Default for TunnelProperties {
             mtls_auth: false,
             challenge_mode: false,
             labels: Vec::new(),
-            trusted_ips: Vec::new(),
+            trusted_ips: Arc::default(),
             geo_ip: Vec::new(),
             tls_alpns: Vec::new(),
             tls_ciphers: Vec::new(),

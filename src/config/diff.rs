@@ -35,6 +35,7 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
     compare("sign_in", changed);
     compare("challenge", differ(&old.challenge, &new.challenge));
     compare("what cookies are sealed with", !is_sealed_alike(old, new));
+    compare("geoip", differ(&old.geoip, &new.geoip));
     compare("timeouts", old.timeouts != new.timeouts);
     compare("limits", old.limits != new.limits);
     compare("engine", differ(&old.engine, &new.engine));
@@ -84,6 +85,7 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
         hostname: _,
         project,
         upstream,
+        access,
         token_auth,
         rstream_auth,
         mtls_auth,
@@ -100,6 +102,12 @@ fn keys(old: &Tunnel, new: &Tunnel) -> Vec<&'static str> {
     [
         ("project", old.project != *project),
         ("upstream", written(&old.upstream) != written(upstream)),
+        ("trusted_ips", old.access.trusted_ips != access.trusted_ips),
+        ("geoip", old.access.geoip != access.geoip),
+        (
+            "tls_min_version",
+            old.access.tls_min_version != access.tls_min_version,
+        ),
         ("token_auth", old.token_auth != *token_auth),
         ("rstream_auth", old.rstream_auth != *rstream_auth),
         ("mtls_auth", old.mtls_auth != *mtls_auth),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::limits::{CONFIG_FILE_BYTES_MAX, CREDENTIAL_FILE_BYTES_MAX};
+use crate::limits::{CONFIG_FILE_BYTES_MAX, CREDENTIAL_FILE_BYTES_MAX, DATABASE_BYTES_MAX};
 
 /// What a file is for, and so who may do what with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     State,
     /// Certificates: everybody may read them, nobody else may write them.
     Certificates,
+    /// The same for what is larger.
+    Database,
 }
 
 /// Why a file was not read.
@@ -60,7 +62,10 @@ impl FileError {
                     Purpose::Secret => {
                         format!("the file named here cannot be opened: {reason}")
                     }
-                    Purpose::Configuration | Purpose::State | Purpose::Certificates => {
+                    Purpose::Configuration
+                    | Purpose::State
+                    | Purpose::Certificates
+                    | Purpose::Database => {
                         format!("{shown} cannot be opened: {reason}")
                     }
                 }
@@ -89,7 +94,7 @@ impl Access {
     fn message(self, path: &std::path::Display<'_>, purpose: Purpose) -> String {
         let mode = match purpose {
             Purpose::Secret | Purpose::State => "600",
-            Purpose::Configuration | Purpose::Certificates => "go-w",
+            Purpose::Configuration | Purpose::Certificates | Purpose::Database => "go-w",
         };
         match self {
             Access::ReadByOthers => {
@@ -139,6 +144,7 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Contents, FileError>
     let max = match purpose {
         Purpose::Configuration => CONFIG_FILE_BYTES_MAX,
         Purpose::Secret | Purpose::State | Purpose::Certificates => CREDENTIAL_FILE_BYTES_MAX,
+        Purpose::Database => DATABASE_BYTES_MAX,
     };
     if metadata.len() > max {
         return Err(FileError::TooLong(max));
@@ -233,7 +239,11 @@ fn judge(rights: Rights, purpose: Purpose, our_user: u32) -> Result<(), Access> 
         {
             Err(Access::OwnedBy(rights.owner))
         }
-        Purpose::Secret | Purpose::State | Purpose::Configuration | Purpose::Certificates => Ok(()),
+        Purpose::Secret
+        | Purpose::State
+        | Purpose::Configuration
+        | Purpose::Certificates
+        | Purpose::Database => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@
 //! Tested in `tests/config_errors.rs` (the exact messages), `tests/config_sources.rs` (several files, the environment,
 //! access rights) and `tests/config_reference.rs` (the files in `config/`).
 
+mod access;
 mod address;
 mod bounds;
 mod certificate;
@@ -25,6 +26,7 @@ pub mod environment;
 mod field;
 mod files;
 mod gather;
+mod geoip;
 mod hostname;
 mod issuer;
 mod issuer_keys;
@@ -164,7 +166,6 @@ const TABLES: &[&str] = &[
 
 /// Every table in turn; a table that fails does not keep the others from being checked.
 fn understand(root: &Reader<'_>) -> Option<Settings> {
-    unbuilt::refuse_tables(root);
     let findings = root.findings;
     let engine = process::engine(root);
     let cores = process::cores(root);
@@ -175,11 +176,12 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let admin = listener::admin(root, &listeners);
     let client_address = client_address::trust(root);
     serves_something(root, &https, &http);
-    let projects = project::projects(root);
-    let ids = projects.as_ref().map(|projects| {
-        let ids = projects.iter().map(|project| project.id.as_str());
-        ids.collect::<ProjectIds<'_>>()
-    });
+    let geoip = geoip::geoip(root);
+    let projects = project::projects(root, &geoip);
+    let bounds = projects.as_ref().map(|projects| project::by_id(projects));
+    let ids = bounds
+        .as_ref()
+        .map(|bounds| bounds.keys().copied().collect::<ProjectIds<'_>>());
     let tokens = tokens::tokens(root, ids.as_ref());
     let (sign_in, challenge) = sign_in::browsers(root, ids.as_ref());
     let client_cas = client_ca::client_cas(root);
@@ -200,6 +202,8 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         &Context {
             base_host: engine.as_ref().map(|engine| engine.host.as_str()),
             projects: ids.as_ref(),
+            bounds: bounds.as_ref(),
+            geoip: &geoip,
             tokens: &tokens,
             reached: reached.as_ref(),
             certified: certified.as_ref(),
@@ -208,6 +212,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
             has_https: !matches!(https, Field::Absent(_)),
             serves_plain: matches!(&http, Field::Good(at) if at.value.mode == HttpMode::Serve),
             certificates: https.good().map(|at| at.value.certificates.as_slice()),
+            tls_min_version: https.good().map(|at| at.value.tls_min_version),
             listeners: &listeners,
         },
     );
@@ -223,10 +228,11 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
         credentials: credentials?,
         issuers: issuers?,
         client_cas: client_cas?,
-        projects: projects?,
+        projects: projects?.into_iter().map(|at| at.value).collect(),
         tunnels: tunnels?,
         sign_in: sign_in.optional()?.map(|at| at.value),
         challenge: challenge.optional()?.map(|at| at.value),
+        geoip: geoip.optional()?.map(|at| at.value),
         timeouts: timeouts?,
         limits: limits?,
         admin: admin.optional()?.map(|at| at.value),

@@ -1,23 +1,31 @@
-//! `[[project]]`: what tunnels belong to, and what the boundaries of tokens name.
+//! `[[project]]`: what tunnels belong to and are bounded by, and what the boundaries of tokens name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::access;
 use super::field::{At, Field};
 use super::nearest::nearest;
 use super::problem::{Findings, Place};
 use super::reader::Reader;
-use super::settings::Project;
-use super::unbuilt::Harmless;
+use super::settings::{Access, Geoip, Project, PublicAccess, TlsVersion, TrustedIps};
 use super::written::quoted;
 
 /// All projects by their ids.
 pub(super) type ProjectIds<'a> = BTreeSet<&'a str>;
 
+/// All projects by their ids, each with its place.
+pub(super) type ProjectBounds<'a> = BTreeMap<&'a str, &'a At<Project>>;
+
+pub(super) fn by_id(projects: &[At<Project>]) -> ProjectBounds<'_> {
+    let all = projects.iter();
+    all.map(|at| (at.value.id.as_str(), at)).collect()
+}
+
 /// Of so many projects at most one is suggested: each id is compared with each.
 const NEAREST_OF_MAX: usize = 100;
 
-/// Every `[[project]]`. `None` if one is not usable: then nobody can say which projects there are.
-pub(super) fn projects(root: &Reader<'_>) -> Option<Vec<Project>> {
+/// Every `[[project]]` with its place. `None` if one is not usable: then nobody can say which projects there are.
+pub(super) fn projects(root: &Reader<'_>, database: &Field<Geoip>) -> Option<Vec<At<Project>>> {
     let known = &[
         "id",
         "workspace",
@@ -40,32 +48,43 @@ pub(super) fn projects(root: &Reader<'_>) -> Option<Vec<Project>> {
             seen.insert(at.value.clone(), at.spot.place.clone());
             Some(at.value.clone())
         });
-        projects.extend(project(&table, id));
+        let project = project(&table, id, database);
+        projects.extend(project.map(|value| At {
+            value,
+            spot: table.spot.clone(),
+        }));
     }
     (projects.len() == count).then_some(projects)
 }
 
-fn project(table: &Reader<'_>, id: Field<String>) -> Option<Project> {
+fn project(table: &Reader<'_>, id: Field<String>, database: &Field<Geoip>) -> Option<Project> {
     let findings: &Findings = table.findings;
     let id = id.required(findings, "id = \"proj-1\"");
     let workspace = identifier(table, "workspace").required(findings, "workspace = \"ws-1\"");
-    let later = ["auth-required", "forbidden"];
-    let feature = "any other access is";
-    table.only_word("public_access", "allowed", &later, feature);
-    let empty = Harmless::EmptyList;
-    table.unbuilt("trusted_ips", "rules by client address are", empty);
-    table.unbuilt("geoip", "rules by country are", empty);
-    tls_minimum_of_listener(table);
+    let words = [
+        ("allowed", PublicAccess::Allowed),
+        ("auth-required", PublicAccess::AuthRequired),
+        ("forbidden", PublicAccess::Forbidden),
+    ];
+    let public_access = table
+        .word("public_access", &words)
+        .or(PublicAccess::Allowed);
+    let written = access::read(table, database)?;
+    let all = written.trusted_ips.into_iter().flat_map(|at| at.value);
+    let trusted_ips = TrustedIps::new(all.map(|at| at.value).collect());
+    let all = written.geoip.into_iter().flat_map(|at| at.value);
+    let geoip = all.map(|at| at.value).collect();
+    let minimum = written.tls_min_version;
     Some(Project {
         id: id?.value,
         workspace: workspace?.value,
+        public_access: public_access?,
+        access: Access {
+            trusted_ips,
+            geoip,
+            tls_min_version: minimum.map_or(TlsVersion::Tls12, |at| at.value),
+        },
     })
-}
-
-/// `tls_min_version` of a project or tunnel: only what the listener asks for anyway.
-pub(super) fn tls_minimum_of_listener(table: &Reader<'_>) {
-    let feature = "a TLS minimum of one project or tunnel (https.tls_min_version is for all) is";
-    table.only_word("tls_min_version", "tls1.2", &["tls1.3"], feature);
 }
 
 pub(super) fn identifier(table: &Reader<'_>, key: &str) -> Field<String> {

@@ -1,5 +1,6 @@
 //! What a configuration means, after every check: the only type that the rest of the process is built from.
 
+mod access;
 mod sign_in;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 use crate::token::{Algorithm, KeySet, P521Key};
+pub use access::{Access, Geoip, PublicAccess, TrustedIps};
 pub use sign_in::{Challenge, Oidc, SignIn, SignInGrant, SignInProvider, SignInUser};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
@@ -36,6 +38,7 @@ pub struct Settings {
     pub tunnels: Vec<Tunnel>,
     pub sign_in: Option<SignIn>,
     pub challenge: Option<Challenge>,
+    pub geoip: Option<Geoip>,
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub admin: Option<Admin>,
@@ -46,20 +49,29 @@ impl Settings {
     /// A tunnel as the filters of boundaries see it.
     pub fn properties(&self, tunnel: &Tunnel) -> TunnelProperties {
         let https = self.https.as_ref();
+        let access = &tunnel.access;
         TunnelProperties {
             hostname: Some(tunnel.hostname.clone()),
             host: Some(tunnel.hostname.clone()),
             tls_mode: https.map(|_| "terminated"),
-            tls_min_version: https.map(|https| match https.tls_min_version {
-                TlsVersion::Tls12 => "tls1.2",
-                TlsVersion::Tls13 => "tls1.3",
-            }),
+            tls_min_version: https
+                .map(|https| https.tls_min_version.max(access.tls_min_version).as_str()),
             upstream_tls: tunnel.upstream.is_tls(),
             token_auth: tunnel.token_auth,
             rstream_auth: tunnel.rstream_auth,
             mtls_auth: tunnel.mtls_auth,
             challenge_mode: tunnel.challenge_mode,
             labels: tunnel.labels.clone(),
+            trusted_ips: access
+                .trusted_ips
+                .as_ref()
+                .map(|list| list.texts.clone())
+                .unwrap_or_default(),
+            geo_ip: access
+                .geoip
+                .iter()
+                .map(|one| one.as_str().to_owned())
+                .collect(),
             ..TunnelProperties::default()
         }
     }
@@ -108,6 +120,15 @@ pub enum Driver {
 pub enum TlsVersion {
     Tls12,
     Tls13,
+}
+
+impl TlsVersion {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TlsVersion::Tls12 => "tls1.2",
+            TlsVersion::Tls13 => "tls1.3",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -274,6 +295,9 @@ pub struct CeTokens {
 pub struct Project {
     pub id: String,
     pub workspace: String,
+    pub public_access: PublicAccess,
+    /// The bounds of its tunnels.
+    pub access: Access,
 }
 
 #[derive(Debug)]
@@ -283,6 +307,8 @@ pub struct Tunnel {
     /// The id of one of `Settings::projects`.
     pub project: String,
     pub upstream: Upstream,
+    /// What holds, within the bounds of its project.
+    pub access: Access,
     pub token_auth: bool,
     /// Browsers may sign in; [`Settings::sign_in`] is there.
     pub rstream_auth: bool,

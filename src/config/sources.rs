@@ -91,7 +91,13 @@ impl Sources {
 fn contents(path: &Path) -> std::io::Result<(Vec<u8>, String)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    let rights = format!("{:o} {}", metadata.mode(), metadata.uid());
+    let mut rights = format!("{:o} {}", metadata.mode(), metadata.uid());
+    if metadata.len() > CONFIG_FILE_BYTES_MAX {
+        // Not all of it is read here: it is another one where it was written anew.
+        let (file, length) = (metadata.ino(), metadata.len());
+        let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+        rights.push_str(&format!(" {file} {length} {seconds} {nanoseconds}"));
+    }
     let mut bytes = Vec::new();
     if metadata.is_file() {
         file.take(CONFIG_FILE_BYTES_MAX).read_to_end(&mut bytes)?;

@@ -3,6 +3,7 @@
 //! Refuses: a host that is given twice or reaches the base host (S1.4), a project that does not exist, and a tunnel
 //! that nobody guards and nobody declared public (S10.2).
 
+mod bounds;
 mod browser;
 mod entrance;
 
@@ -12,10 +13,9 @@ use super::field::{At, Field};
 use super::hostname;
 use super::listener::Listeners;
 use super::problem::Place;
-use super::project::{self, ProjectIds};
+use super::project::{self, ProjectBounds, ProjectIds};
 use super::reader::Reader;
-use super::settings::{Certificate, Challenge, SignIn, Tokens, Tunnel};
-use super::unbuilt::Harmless;
+use super::settings::{Certificate, Challenge, Geoip, SignIn, TlsVersion, Tokens, Tunnel};
 use super::upstream::{self, Resolved};
 use super::written::quoted;
 
@@ -46,6 +46,8 @@ const KNOWN: &[&str] = &[
 pub(super) struct Context<'a> {
     pub(super) base_host: Option<&'a str>,
     pub(super) projects: Option<&'a ProjectIds<'a>>,
+    pub(super) bounds: Option<&'a ProjectBounds<'a>>,
+    pub(super) geoip: &'a Field<Geoip>,
     pub(super) tokens: &'a Field<Tokens>,
     /// The projects that tokens of anybody reach.
     pub(super) reached: Option<&'a ProjectIds<'a>>,
@@ -58,6 +60,8 @@ pub(super) struct Context<'a> {
     /// Some listener serves tunnels without TLS.
     pub(super) serves_plain: bool,
     pub(super) certificates: Option<&'a [Certificate]>,
+    /// Of the listener.
+    pub(super) tls_min_version: Option<TlsVersion>,
     pub(super) listeners: &'a Listeners<'a>,
 }
 
@@ -96,8 +100,11 @@ fn tunnel(
         })
         .required(findings, "project = \"proj-1\"");
     let upstream = upstream::upstream(table, context.listeners, resolved);
-    let entrance = entrance::entrance(table, context, project.as_ref());
-    refuse_unbuilt(table);
+    let bounding = project.as_ref().zip(context.bounds);
+    let bounding = bounding.and_then(|(id, bounds)| bounds.get(id.value.as_str()).copied());
+    let may_be = bounding.is_none_or(|project| bounds::may_be_published(table, project));
+    let access = bounds::access(table, context, bounding);
+    let entrance = entrance::entrance(table, context, bounding);
     let semicolons = [("refuse", false), ("allow", true)];
     let path_semicolon_allowed = table.word("path_semicolon", &semicolons).or(false);
     let authorization = entrance::authorization(table, entrance);
@@ -106,11 +113,12 @@ fn tunnel(
     let identity_headers = entrance::identity_headers(table, context, entrance);
     let upgrades_outlive_expiry = table.boolean("upgrades_outlive_expiry").or(false);
     let labels = table.words("labels").or(Vec::new());
-    let entrance = entrance?;
+    let entrance = entrance.filter(|_| may_be)?;
     Some(Tunnel {
         hostname: hostname?.value,
         project: project?.value,
         upstream: upstream?,
+        access: access?,
         token_auth: entrance.token_auth,
         rstream_auth: entrance.rstream_auth,
         mtls_auth: entrance.mtls_auth,
@@ -165,11 +173,4 @@ fn host(
         table.findings.warn(&at.spot, message);
     }
     Some(name)
-}
-
-fn refuse_unbuilt(table: &Reader<'_>) {
-    let empty = Harmless::EmptyList;
-    table.unbuilt("trusted_ips", "rules by client address are", empty);
-    table.unbuilt("geoip", "rules by country are", empty);
-    project::tls_minimum_of_listener(table);
 }

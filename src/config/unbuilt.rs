@@ -7,25 +7,16 @@ use super::problem::Spot;
 use super::reader::Reader;
 use super::written::Node;
 
-/// Whole tables of later versions.
-pub(super) fn refuse_tables(root: &Reader<'_>) {
-    root.unbuilt("geoip", "rules by country are", Harmless::Nothing);
-}
-
 /// A value with which a feature that is not built is off, so that it may be written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Harmless {
     False,
-    EmptyList,
-    Nothing,
 }
 
 impl Harmless {
     fn covers(self, node: &Node) -> bool {
         match self {
             Harmless::False => node.boolean() == Some(false),
-            Harmless::EmptyList => node.list().is_some_and(<[Node]>::is_empty),
-            Harmless::Nothing => false,
         }
     }
 }
@@ -46,20 +37,5 @@ impl Reader<'_> {
             self.findings.error(&spot, message);
         }
         asked_for
-    }
-
-    /// A word of which there is one so far; those of later versions are told apart from mistakes.
-    pub(super) fn only_word(&self, key: &str, built: &str, later: &[&str], feature: &str) {
-        let expected = format!("\"{built}\"");
-        let is_built = self.value(key, &expected, |node| {
-            let word = node.text()?;
-            (word == built || later.contains(&word)).then(|| word == built)
-        });
-        if let Field::Good(at) = is_built
-            && !at.value
-        {
-            let message = format!("{feature} not built yet in this version; write {expected}");
-            self.findings.error(&at.spot, message);
-        }
     }
 }

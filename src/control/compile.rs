@@ -12,12 +12,13 @@ use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::config::settings::{
-    Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
+    Access, Https, Settings, TlsVersion, Tunnel, Upstream, UpstreamPlace, UpstreamTls,
 };
 use crate::control::key_sets::KeySets;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::pages::FailurePages;
+use crate::network::NetworkPolicy;
 use crate::policy::{self, Mechanisms, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;
@@ -140,8 +141,11 @@ pub(super) fn policy(
     let workspaces: HashMap<&str, &str> = projects
         .map(|project| (project.id.as_str(), project.workspace.as_str()))
         .collect();
+    let https = settings.https.as_ref();
     Ok(Policy {
         base_host,
+        tls13_only: https.is_some_and(|https| https.tls_min_version == TlsVersion::Tls13),
+        countries: settings.geoip.as_ref().map(|geoip| geoip.countries.clone()),
         public_port,
         routes: routes.into(),
         tunnels: settings
@@ -157,6 +161,15 @@ pub(super) fn policy(
         failed_verifications_per_second: settings.limits.failed_verifications_per_second,
         expensive_verifications_per_second: settings.limits.expensive_verifications_per_second,
     })
+}
+
+fn network(access: &Access) -> NetworkPolicy {
+    let trusted = access.trusted_ips.as_ref();
+    let countries = access.geoip.iter().copied();
+    NetworkPolicy {
+        trusted: trusted.map(|trusted| trusted.set.clone()),
+        countries: (!access.geoip.is_empty()).then(|| countries.collect()),
+    }
 }
 
 /// `workspaces`: by the ids of projects.
@@ -176,6 +189,8 @@ fn policy_tunnel(
             session: tunnel.rstream_auth,
             challenge: tunnel.challenge_mode,
         },
+        network: network(&tunnel.access),
+        tls13_only: tunnel.access.tls_min_version == TlsVersion::Tls13,
         authorization: tunnel.authorization,
         semicolon_allowed: tunnel.path_semicolon_allowed,
         trailers: tunnel.trailers,
@@ -260,9 +275,5 @@ fn server_names(https: &Https, tickets: &TicketKeys) -> Result<ServerNames, rust
             names: &certificate.names,
         })
         .collect();
-    ServerNames::new(
-        &identities,
-        https.tls_min_version == TlsVersion::Tls13,
-        tickets,
-    )
+    ServerNames::new(&identities, tickets)
 }

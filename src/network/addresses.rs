@@ -27,10 +27,7 @@ impl<T: Copy + Ord> Borders<T> {
             let end = after(last);
             open = Some(match open {
                 Some(None) => None,
-                Some(Some(before)) if first <= before => match end {
-                    Some(end) => Some(before.max(end)),
-                    None => None,
-                },
+                Some(Some(before)) if first <= before => end.map(|end| before.max(end)),
                 Some(Some(before)) => {
                     borders.extend([before, first]);
                     end
@@ -49,10 +46,13 @@ impl<T: Copy + Ord> Borders<T> {
         self.0.partition_point(|border| *border <= number) % 2 == 1
     }
 
-    /// The first of each range, and the number behind its last.
-    fn ranges(&self) -> impl Iterator<Item = (T, Option<T>)> {
-        let pairs = self.0.chunks(2);
-        pairs.filter_map(|pair| Some((*pair.first()?, pair.get(1).copied())))
+    /// The ranges that have a number from `from` to `to`: the first of each, and the number behind its last.
+    fn ranges(&self, from: T, to: T) -> impl Iterator<Item = (T, Option<T>)> {
+        let behind = self.0.partition_point(|border| *border <= from) / 2;
+        let pairs = self.0.chunks(2).skip(behind);
+        pairs
+            .filter_map(|pair| Some((*pair.first()?, pair.get(1).copied())))
+            .take_while(move |(first, _)| *first <= to)
     }
 }
 
@@ -94,13 +94,11 @@ impl AddressSet {
     fn part_of_v4(&self, whole: Ipv4Net) -> Vec<IpNet> {
         let (from, to) = (whole.network().to_bits(), whole.broadcast().to_bits());
         let mut parts = Vec::new();
-        for (first, end) in self.v4.ranges() {
+        for (first, end) in self.v4.ranges(from, to) {
             let last = end.map_or(u32::MAX, |end| end - 1);
             let (first, last) = (first.max(from), last.min(to));
-            if first <= last {
-                let (first, last) = (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last));
-                parts.extend(Ipv4Subnets::new(first, last, 0).map(IpNet::V4));
-            }
+            let (first, last) = (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last));
+            parts.extend(Ipv4Subnets::new(first, last, 0).map(IpNet::V4));
         }
         parts
     }
@@ -108,13 +106,11 @@ impl AddressSet {
     fn part_of_v6(&self, whole: Ipv6Net) -> Vec<IpNet> {
         let (from, to) = (whole.network().to_bits(), whole.broadcast().to_bits());
         let mut parts = Vec::new();
-        for (first, end) in self.v6.ranges() {
+        for (first, end) in self.v6.ranges(from, to) {
             let last = end.map_or(u128::MAX, |end| end - 1);
             let (first, last) = (first.max(from), last.min(to));
-            if first <= last {
-                let (first, last) = (Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last));
-                parts.extend(Ipv6Subnets::new(first, last, 0).map(IpNet::V6));
-            }
+            let (first, last) = (Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last));
+            parts.extend(Ipv6Subnets::new(first, last, 0).map(IpNet::V6));
         }
         parts
     }

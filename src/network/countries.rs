@@ -204,4 +204,4 @@ fn country_of(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -57,6 +57,15 @@ pub fn decide(policy: &Policy, facts: &Facts<'_>, now: Now, memory: &mut Memory)
             };
         }
     };
+    // Before anything is answered or asked for on the tunnel, its edge's own pages included (rstream 7.3 step 2).
+    let client = facts.connection.client;
+    if let Err(denial) = tunnel.network.admit(client, policy.countries.as_deref()) {
+        return Decision::Refuse(Refused {
+            refusal: Refusal::Network(denial),
+            tunnel: Some(index),
+            identity: Identity::Anonymous,
+        });
+    }
     let semicolon_allowed = tunnel.semicolon_allowed;
     let path = judge(facts.request.path(), &mut memory.path, semicolon_allowed);
     let case = Case {
@@ -120,14 +129,13 @@ pub(super) fn route<'p>(
     }
     let index = *policy.routes.find(host).ok_or(Refusal::UnknownHost)?;
     let tunnel = policy.tunnels.get(index).ok_or(Refusal::UnknownHost)?;
+    let needs_own_handshake = tunnel.mechanisms.certificate || tunnel.tls13_only;
     match (facts.connection.scheme, facts.connection.server_name) {
-        (Scheme::Http, _) | (Scheme::Https, None) if tunnel.mechanisms.certificate => {
+        (Scheme::Http, _) | (Scheme::Https, None) if needs_own_handshake => {
             return Err(Refusal::Misdirected);
         }
-        // The tunnel has changed since the handshake: whether to ask was decided by another rule.
-        (Scheme::Https, Some(_))
-            if facts.connection.asked_for_certificate != tunnel.mechanisms.certificate =>
-        {
+        // The tunnel has changed since the handshake: what to ask for was decided by another rule.
+        (Scheme::Https, _) if facts.connection.handshake != policy.handshake_of(Some(tunnel)) => {
             return Err(Refusal::HandshakeOutdated);
         }
         (Scheme::Https | Scheme::Http, _) => {}

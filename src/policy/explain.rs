@@ -23,9 +23,10 @@ use crate::token::{TokenCache, verify};
 use super::client_address::{Trust, forwarded, is_in};
 use super::decide::route;
 use super::{
-    Connection, Decision, Endpoint, Facts, Memory, Policy, Refusal, Scheme, Tunnel, decide,
+    Connection, Decision, Endpoint, Facts, Handshake, Memory, Policy, Refusal, Scheme, Tunnel,
+    decide,
 };
-use words::{browser, guard, no_proof, shortened, text};
+use words::{browser, guard, network, no_proof, shortened, text};
 
 /// A request as it comes to an edge.
 #[derive(Clone, Copy, Debug)]
@@ -151,15 +152,16 @@ fn sent(steps: Steps, reason: &'static str) -> Option<Explanation> {
 
 /// The connection as its handshake would have made it: a client that is not asked shows no certificate.
 fn connection<'a>(policy: &Policy, asked: &Asked<'a>, client: Option<IpAddr>) -> Connection<'a> {
-    let asks = |name| policy.asks_for_certificate(name);
-    let asked_for_certificate =
-        asked.scheme == Scheme::Https && asked.server_name.is_some_and(asks);
+    let handshake = match asked.scheme {
+        Scheme::Https => policy.handshake(asked.server_name),
+        Scheme::Http => Handshake::default(),
+    };
     Connection {
         scheme: asked.scheme,
         server_name: asked.server_name,
         client,
-        asked_for_certificate,
-        certificate: asked.certificate.filter(|_| asked_for_certificate),
+        handshake,
+        certificate: asked.certificate.filter(|_| handshake.asks_for_certificate),
     }
 }
 
@@ -223,6 +225,14 @@ impl Steps {
         let refused =
             |with: Refusal| matches!(decision, Decision::Refuse(no) if no.refusal == with);
         self.tunnel(tunnel, facts);
+        if !tunnel.network.is_open() {
+            self.add("network", network(policy, tunnel, facts));
+        }
+        if let Decision::Refuse(no) = decision
+            && let Refusal::Network(_) = no.refusal
+        {
+            return;
+        }
         if refused(Refusal::EdgePath) {
             return self.add("path", "it belongs to the edge on every tunnel");
         }
@@ -318,6 +328,10 @@ impl Steps {
                     "TLS was made for {}, and the request is for {host}",
                     name.as_str()
                 )
+            }
+            (Refusal::Misdirected, None) => {
+                "it is reached by a TLS handshake for its name alone (mtls_auth, tls_min_version)"
+                    .to_owned()
             }
             (Refusal::SchemeMismatch, _) => "the target says https, and there is no TLS".to_owned(),
             _ => format!("none has the host {host}"),

@@ -22,6 +22,8 @@ use crate::boundary::TunnelProperties;
 use crate::certificate::{Certificates, PeerCertificate};
 use crate::http::host::CanonicalHost;
 use crate::http::request::Request;
+use crate::network::NetworkPolicy;
+use crate::network::countries::Countries;
 use crate::route::Routes;
 use crate::seal::Sealer;
 use crate::token::{KeySet, TokenKeys, WantedKey};
@@ -39,6 +41,10 @@ pub struct Policy {
     /// Host to index in `tunnels`.
     pub routes: Arc<Routes<usize>>,
     pub tunnels: Arc<Vec<Tunnel>>,
+    /// `https.tls_min_version` is TLS 1.3: that of every name.
+    pub tls13_only: bool,
+    /// Which country an address is in; `None`: nobody knows. Read by all cores, and counted by none of them while they judge.
+    pub countries: Option<Arc<Countries>>,
     /// Some tunnel's upstream is told who sends: the base host shows the keys of assertions.
     pub shows_assertion_keys: bool,
     /// `None`: no token is ever good.
@@ -54,11 +60,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether a handshake for this name asks for a client certificate (rstream 10.1).
-    pub fn asks_for_certificate(&self, name: &CanonicalHost) -> bool {
-        let tunnel = self.routes.find(name);
-        let tunnel = tunnel.and_then(|index| self.tunnels.get(*index));
-        tunnel.is_some_and(|tunnel| tunnel.mechanisms.certificate)
+    /// What a handshake for this name asks for (rstream 1.2, 10.1); `None`: the client names nobody.
+    pub fn handshake(&self, name: Option<&CanonicalHost>) -> Handshake {
+        let tunnel = name.and_then(|name| self.routes.find(name));
+        self.handshake_of(tunnel.and_then(|index| self.tunnels.get(*index)))
+    }
+
+    fn handshake_of(&self, tunnel: Option<&Tunnel>) -> Handshake {
+        Handshake {
+            asks_for_certificate: tunnel.is_some_and(|tunnel| tunnel.mechanisms.certificate),
+            tls13_only: self.tls13_only || tunnel.is_some_and(|tunnel| tunnel.tls13_only),
+        }
     }
 
     /// The same with other keys of one issuer; see [`TokenKeys::with_key_set`].
@@ -87,6 +99,10 @@ pub struct Tunnel {
     pub project: String,
     pub workspace: String,
     pub mechanisms: Mechanisms,
+    /// Where its clients may come from.
+    pub network: NetworkPolicy,
+    /// Its own `tls_min_version`, or that of its project, is TLS 1.3.
+    pub tls13_only: bool,
     /// Whose the `Authorization` field is (S4.2).
     pub authorization: Authorization,
     /// `path_semicolon = "allow"` (S2).
@@ -128,6 +144,15 @@ impl Mechanisms {
     }
 }
 
+/// What a TLS handshake asks of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// A certificate, which the client may decline to show.
+    pub asks_for_certificate: bool,
+    /// TLS 1.3: an older client fails.
+    pub tls13_only: bool,
+}
+
 /// What is known of the connection a request came on.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection<'a> {
@@ -136,8 +161,8 @@ pub struct Connection<'a> {
     pub server_name: Option<&'a CanonicalHost>,
     /// Mapped IPv6 addresses are given as IPv4. `None`: unknown.
     pub client: Option<IpAddr>,
-    /// The handshake asked the client for a certificate.
-    pub asked_for_certificate: bool,
+    /// What the handshake asked for, by the policy of that time. Without TLS: nothing.
+    pub handshake: Handshake,
     /// The certificate whose key the client has; whose that is has not been asked.
     pub certificate: Option<&'a PeerCertificate>,
 }
@@ -149,7 +174,7 @@ impl Connection<'_> {
             scheme: Scheme::Http,
             server_name: None,
             client,
-            asked_for_certificate: false,
+            handshake: Handshake::default(),
             certificate: None,
         }
     }

@@ -6,6 +6,7 @@ use crate::http::body::BodyError;
 use crate::http::head::HeadError;
 use crate::http::request::RequestError;
 use crate::http::response::ResponseError;
+use crate::network::Denial;
 
 /// A no, with its reason. The client learns the status; the log has the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Refusal {
     UnknownHost,
     /// The TLS server name and the host differ (S1.3).
     Misdirected,
-    /// Whether the tunnel asks for a client certificate has changed since the handshake (S1.3).
+    /// Whether the tunnel asks for a client certificate, or its TLS minimum, has changed since the handshake (S1.3).
     HandshakeOutdated,
     /// The target says https, and the connection has no TLS.
     SchemeMismatch,
@@ -32,6 +33,8 @@ pub enum Refusal {
     EdgePath,
     /// A page of the edge, asked for with another method than GET and HEAD.
     ReadOnly,
+    /// The client comes from where it may not (rstream 11).
+    Network(Denial),
     Unauthenticated(Unauthenticated),
     Forbidden(Forbidden),
     /// The client has sent more tokens that fail, or that are dear to verify, than it may (S9); this one was not looked at.
@@ -84,7 +87,7 @@ impl Refusal {
             Refusal::ReadOnly => 405,
             Refusal::Misdirected | Refusal::HandshakeOutdated | Refusal::SchemeMismatch => 421,
             Refusal::Unauthenticated(_) => 401,
-            Refusal::Forbidden(_) => 403,
+            Refusal::Network(_) | Refusal::Forbidden(_) => 403,
             Refusal::TooManyVerifications => 429,
             Refusal::TooManyUpgrades | Refusal::EdgeExhausted => 503,
             Refusal::Upstream(UpstreamFault::ConnectTimeout | UpstreamFault::Timeout) => 504,
@@ -107,6 +110,7 @@ impl Refusal {
             Refusal::SchemeMismatch => "scheme_mismatch",
             Refusal::EdgePath => "edge_path_unknown",
             Refusal::ReadOnly => "edge_page_read_only",
+            Refusal::Network(denial) => denial.reason(),
             Refusal::Unauthenticated(why) => why.reason(),
             Refusal::Forbidden(why) => why.reason(),
             Refusal::TooManyVerifications => "too_many_verifications",
@@ -131,7 +135,8 @@ impl Refusal {
             | Refusal::SchemeMismatch
             | Refusal::EdgePath
             | Refusal::ReadOnly => false,
-            Refusal::Unauthenticated(_)
+            Refusal::Network(_)
+            | Refusal::Unauthenticated(_)
             | Refusal::Forbidden(_)
             | Refusal::TooManyVerifications
             | Refusal::TooManyUpgrades

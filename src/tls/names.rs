@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::client_auth::AnyCertificate;
 
@@ -42,29 +42,39 @@ pub struct ServerNames {
     first: Arc<NameRules>,
 }
 
-/// The TLS rules of a certificate of ours.
+/// What is asked of the client in a handshake for a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// A certificate, or the word that there is none; and no session is resumed (S6.1).
+    pub certificate: bool,
+    /// TLS 1.3: an older client gets the alert `protocol_version`.
+    pub tls13: bool,
+}
+
+/// The TLS rules of a certificate of ours: one configuration for each combination of demands.
 #[derive(Debug)]
 pub struct NameRules {
-    /// Asks for no client certificate.
-    pub plain: Arc<ServerConfig>,
-    /// Asks for one, and lets no session be resumed (S6.1).
-    pub asking: Arc<ServerConfig>,
+    plain: Versions,
+    /// Asks for a client certificate.
+    asking: Versions,
+}
+
+#[derive(Debug)]
+struct Versions {
+    all: Arc<ServerConfig>,
+    tls13: Arc<ServerConfig>,
 }
 
 impl ServerNames {
     /// Builds the table. A name that several certificates have belongs to the first of them.
     ///
     /// Fails where a key does not fit its certificate, or where `identities` is empty.
-    pub fn new(
-        identities: &[Identity<'_>],
-        tls13_only: bool,
-        tickets: &TicketKeys,
-    ) -> Result<Self, rustls::Error> {
+    pub fn new(identities: &[Identity<'_>], tickets: &TicketKeys) -> Result<Self, rustls::Error> {
         let mut exact = HashMap::new();
         let mut wildcard = HashMap::new();
         let mut first = None;
         for identity in identities {
-            let config = Arc::new(NameRules::new(identity, tls13_only, tickets)?);
+            let config = Arc::new(NameRules::new(identity, tickets)?);
             first.get_or_insert_with(|| config.clone());
             for name in identity.names {
                 match name.strip_prefix("*.") {
@@ -99,21 +109,26 @@ impl ServerNames {
 }
 
 impl NameRules {
-    fn new(
-        identity: &Identity<'_>,
-        tls13_only: bool,
-        tickets: &TicketKeys,
-    ) -> Result<Self, rustls::Error> {
+    /// The configuration that makes these demands.
+    pub fn config(&self, demands: Demands) -> &Arc<ServerConfig> {
+        let versions = if demands.certificate {
+            &self.asking
+        } else {
+            &self.plain
+        };
+        if demands.tls13 {
+            &versions.tls13
+        } else {
+            &versions.all
+        }
+    }
+
+    fn new(identity: &Identity<'_>, tickets: &TicketKeys) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = identity.key.clone_key();
         let ours = CertifiedKey::from_der(identity.chain.to_vec(), key, &provider)?;
         let ours = Arc::new(SingleCertAndKey::from(ours));
-        let versions: &[_] = if tls13_only {
-            &[&TLS13]
-        } else {
-            &[&TLS13, &TLS12]
-        };
-        let config = |asks: bool| {
+        let config = |asks: bool, versions: &[&'static SupportedProtocolVersion]| {
             let builder = ServerConfig::builder_with_provider(provider.clone())
                 .with_protocol_versions(versions)?;
             let builder = if asks {
@@ -132,9 +147,15 @@ impl NameRules {
             }
             Ok::<_, rustls::Error>(Arc::new(config))
         };
+        let versions = |asks: bool| {
+            Ok::<_, rustls::Error>(Versions {
+                all: config(asks, &[&TLS13, &TLS12])?,
+                tls13: config(asks, &[&TLS13])?,
+            })
+        };
         Ok(NameRules {
-            plain: config(false)?,
-            asking: config(true)?,
+            plain: versions(false)?,
+            asking: versions(true)?,
         })
     }
 }
@@ -166,7 +187,7 @@ mod tests {
                 names,
             })
             .collect();
-        let names = ServerNames::new(&identities, false, &TicketKeys::generate().unwrap()).unwrap();
+        let names = ServerNames::new(&identities, &TicketKeys::generate().unwrap()).unwrap();
         let find = |name| names.find(name).map(Arc::as_ptr);
         let wild = find(Some("b.t.example.com")).unwrap();
         let exact = find(Some("example.org")).unwrap();

@@ -10,7 +10,7 @@ use rustls::server::Acceptor;
 use rustls::{PeerMisbehaved, ProtocolVersion, ServerConnection};
 
 use super::client_auth::TOO_LARGE;
-use super::names::ServerNames;
+use super::names::{Demands, ServerNames};
 use crate::certificate::PeerCertificate;
 use crate::http::host::CanonicalHost;
 use crate::limits::BUFFER_BYTES;
@@ -63,23 +63,23 @@ pub struct TlsStream {
     ciphertext: Cell<Option<Buffer>>,
     pool: Rc<BufferPool>,
     server_name: Option<CanonicalHost>,
-    /// The client was asked for a certificate.
-    asked: bool,
+    /// What its handshake asked for.
+    demands: Demands,
     certificate: Option<Box<PeerCertificate>>,
 }
 
 impl TlsStream {
-    /// Reads the ClientHello, chooses a configuration by its server name, and completes the handshake. `asks` says which
-    /// names a client certificate is asked for.
+    /// Reads the ClientHello, chooses a configuration by its server name, and completes the handshake. `demands` says what is
+    /// asked for under which name, and of a client that names nobody.
     pub async fn accept(
         socket: Socket,
         names: &ServerNames,
-        asks: impl Fn(&CanonicalHost) -> bool,
+        demands: impl Fn(Option<&CanonicalHost>) -> Demands,
         pool: Rc<BufferPool>,
     ) -> Result<Self, HandshakeError> {
         let mut buffer = pool.take();
-        let result = hello(&socket, names, &asks, &pool, &mut buffer).await;
-        let (session, server_name) = match result {
+        let result = hello(&socket, names, &demands, &pool, &mut buffer).await;
+        let (session, server_name, demands) = match result {
             Ok(accepted) => accepted,
             Err(error) => {
                 pool.give(buffer);
@@ -91,7 +91,7 @@ impl TlsStream {
             session: RefCell::new(session),
             ciphertext: Cell::new(None),
             pool,
-            asked: server_name.as_ref().is_some_and(&asks),
+            demands,
             server_name,
             certificate: None,
         };
@@ -114,16 +114,16 @@ impl TlsStream {
         if stream.session.borrow().protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             stream.flush().await.map_err(|_| HandshakeError::Closed)?;
         }
-        if stream.asked {
+        if stream.demands.certificate {
             let chain = stream.session.get_mut().peer_certificates();
             stream.certificate = chain.and_then(PeerCertificate::read).map(Box::new);
         }
         Ok(stream)
     }
 
-    /// Whether the client was asked for a certificate.
-    pub fn asked_for_certificate(&self) -> bool {
-        self.asked
+    /// What the client was asked for.
+    pub fn demands(&self) -> Demands {
+        self.demands
     }
 
     /// The certificate it presented, whose key it has; whose that is was not asked.
@@ -312,10 +312,10 @@ impl TlsStream {
 async fn hello(
     socket: &Socket,
     names: &ServerNames,
-    asks: &impl Fn(&CanonicalHost) -> bool,
+    demands: &impl Fn(Option<&CanonicalHost>) -> Demands,
     pool: &BufferPool,
     buffer: &mut Buffer,
-) -> Result<(ServerConnection, Option<CanonicalHost>), HandshakeError> {
+) -> Result<(ServerConnection, Option<CanonicalHost>, Demands), HandshakeError> {
     let mut acceptor = Acceptor::default();
     loop {
         let lent = std::mem::replace(buffer, Buffer::with_capacity(0));
@@ -343,13 +343,10 @@ async fn hello(
                     let Some(rules) = names.find(name.as_ref().map(CanonicalHost::as_str)) else {
                         return Err(refuse_name(socket, pool).await);
                     };
-                    let config = if name.as_ref().is_some_and(asks) {
-                        &rules.asking
-                    } else {
-                        &rules.plain
-                    };
-                    return match accepted.into_connection(config.clone()) {
-                        Ok(session) => Ok((session, name)),
+                    let demands = demands(name.as_ref());
+                    let config = rules.config(demands).clone();
+                    return match accepted.into_connection(config) {
+                        Ok(session) => Ok((session, name, demands)),
                         Err((_, mut alert)) => {
                             let mut bytes = Vec::new();
                             let _ = alert.write_all(&mut bytes);

@@ -11,11 +11,12 @@ use arrayvec::ArrayString;
 use crate::authn::Mechanism;
 use crate::http::host::CanonicalHost;
 use crate::policy::client_address::is_in;
-use crate::policy::{Connection, Scheme};
+use crate::policy::{Connection, Handshake, Scheme};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::socket::{Socket, is_revoked};
 use crate::telemetry::record::Record;
+use crate::tls::names::Demands;
 use crate::tls::stream::{HandshakeError, TlsStream};
 
 use super::admission::AddressSlot;
@@ -174,9 +175,15 @@ impl Client {
                     .ok_or(NotOpened::Handshake(HandshakeError::UnknownName))?;
                 deadline.write_within(snapshot.timeouts.tls_handshake);
                 // In a box of its own: it is large, and over before the first request.
-                let asks = |name: &CanonicalHost| snapshot.policy.asks_for_certificate(name);
+                let demands = |name: Option<&CanonicalHost>| {
+                    let Handshake {
+                        asks_for_certificate: certificate,
+                        tls13_only: tls13,
+                    } = snapshot.policy.handshake(name);
+                    Demands { certificate, tls13 }
+                };
                 let pool = core.buffers.clone();
-                let handshake = Box::pin(TlsStream::accept(socket, names, asks, pool));
+                let handshake = Box::pin(TlsStream::accept(socket, names, demands, pool));
                 let stream = handshake.await.map_err(|error| {
                     let failed = NotOpened::Handshake(error);
                     if let Some(reason) = failed.reason() {
@@ -205,7 +212,10 @@ impl Client {
                 scheme: Scheme::Https,
                 server_name: stream.server_name(),
                 client,
-                asked_for_certificate: stream.asked_for_certificate(),
+                handshake: Handshake {
+                    asks_for_certificate: stream.demands().certificate,
+                    tls13_only: stream.demands().tls13,
+                },
                 certificate: stream.certificate(),
             },
         }

@@ -185,6 +185,7 @@ impl Trace {
             | Refusal::TooManyVerifications
             | Refusal::TooManyUpgrades
             | Refusal::EdgeExhausted
+            | Refusal::Network(_)
             | Refusal::Forbidden(_) => EndedBy::Edge,
         };
         self.end(by, refusal.reason());

@@ -10,7 +10,7 @@ fn tunnel() -> TunnelProperties {
         tls_min_version: Some("tls1.2"),
         token_auth: true,
         labels: vec![("team".into(), "web".into()), ("env".into(), "prod".into())],
-        trusted_ips: vec!["10.0.0.0/8".into(), "192.0.2.1/32".into()],
+        trusted_ips: ["10.0.0.0/8".into(), "192.0.2.1/32".into()].into(),
         geo_ip: vec!["DE".into(), "FR".into()],
         ..TunnelProperties::default()
     }

@@ -4,13 +4,14 @@ use super::Context;
 use crate::config::field::{At, Field};
 use crate::config::problem::Spot;
 use crate::config::reader::Reader;
+use crate::config::settings::Project;
 use crate::config::written::quoted;
 
 /// Whether somebody could sign in here. `None`: nobody could, which is reported.
 pub(super) fn sessions_can_pass(
     table: &Reader<'_>,
     context: &Context<'_>,
-    project: Option<&At<String>>,
+    project: Option<&At<Project>>,
     spot: &Spot,
 ) -> Option<()> {
     needs_https(table, context, spot)?;
@@ -23,11 +24,11 @@ pub(super) fn sessions_can_pass(
         }
         Field::Good(sign_in) => {
             if let Some(project) = project
-                && !sign_in.value.projects().any(|id| id == project.value)
+                && !sign_in.value.projects().any(|id| id == project.value.id)
             {
                 let message = format!(
                     "nobody who signs in can pass: no [[sign_in.user]] and no [[sign_in.grant]] has this tunnel's project {}",
-                    quoted(&project.value)
+                    quoted(&project.value.id)
                 );
                 table.findings.warn(spot, message);
             }

@@ -1,13 +1,14 @@
 //! Who may enter a tunnel: its mechanisms, and what they rest on.
 
 use super::Context;
+use super::bounds;
 use super::browser;
 use crate::authn::Authorization;
 use crate::config::field::{At, Field};
 use crate::config::hostname;
 use crate::config::problem::Spot;
 use crate::config::reader::Reader;
-use crate::config::settings::Certificate;
+use crate::config::settings::{Certificate, Project, PublicAccess};
 use crate::config::written::quoted;
 
 /// The mechanisms of a tunnel.
@@ -38,7 +39,7 @@ impl Entrance {
 pub(super) fn entrance(
     table: &Reader<'_>,
     context: &Context<'_>,
-    project: Option<&At<String>>,
+    project: Option<&At<Project>>,
 ) -> Option<Entrance> {
     let keys = [
         "token_auth",
@@ -76,6 +77,7 @@ pub(super) fn entrance(
     if entrance.challenge_mode {
         browser::challenges_can_pass(table, context, &challenge_spot)?;
     }
+    proof_is_asked_for(table, entrance, project)?;
     match (entrance.guard(), entrance.public) {
         (Some((guard, proof)), true) => {
             let message = format!(
@@ -106,12 +108,41 @@ pub(super) fn entrance(
     Some(entrance)
 }
 
+/// Whether a tunnel asks for a proof where its project says that it must. `None`: it does not, which is reported.
+fn proof_is_asked_for(
+    table: &Reader<'_>,
+    entrance: Entrance,
+    project: Option<&At<Project>>,
+) -> Option<()> {
+    let Some(project) = project else {
+        return Some(());
+    };
+    if project.value.public_access != PublicAccess::AuthRequired || entrance.guard().is_some() {
+        return Some(());
+    }
+    let (spot, instead) = match entrance.public {
+        true => (table.spot_of("public"), " instead of public = true"),
+        false => (table.spot.clone(), ""),
+    };
+    let why = if entrance.challenge_mode {
+        ", and a challenge is none"
+    } else {
+        ""
+    };
+    let message = format!(
+        "no authentication is on{why}, but public_access = \"auth-required\" in {} asks for one: write token_auth = true{instead} (or rstream_auth, or mtls_auth)",
+        bounds::named(project)
+    );
+    table.findings.error(&spot, message);
+    None
+}
+
 /// Whether there is any certificate that this tunnel would accept, and a handshake that asks for it. `None`: there
 /// cannot be, which is reported.
 fn certificates_can_pass(
     table: &Reader<'_>,
     context: &Context<'_>,
-    project: Option<&At<String>>,
+    project: Option<&At<Project>>,
     spot: &Spot,
 ) -> Option<()> {
     if context.serves_plain {
@@ -126,11 +157,11 @@ fn certificates_can_pass(
         return None;
     }
     if let Some(project) = project
-        && !certified.contains(project.value.as_str())
+        && !certified.contains(project.value.id.as_str())
     {
         let message = format!(
             "no certificate can pass: no [[credential]] with kind = \"mtls\" has this tunnel's project {}",
-            quoted(&project.value)
+            quoted(&project.value.id)
         );
         table.findings.warn(spot, message);
     }
@@ -206,7 +237,7 @@ pub(super) fn identity_headers(
 fn tokens_can_pass(
     table: &Reader<'_>,
     context: &Context<'_>,
-    project: Option<&At<String>>,
+    project: Option<&At<Project>>,
     spot: &Spot,
 ) -> Option<()> {
     match context.tokens {
@@ -232,11 +263,11 @@ fn tokens_can_pass(
         return None;
     }
     if let Some(project) = project
-        && !reached.contains(project.value.as_str())
+        && !reached.contains(project.value.id.as_str())
     {
         let message = format!(
             "no token can pass: no [[credential]], no [[issuer]] and no [tokens.ce] has this tunnel's project {}",
-            quoted(&project.value)
+            quoted(&project.value.id)
         );
         table.findings.warn(spot, message);
     }

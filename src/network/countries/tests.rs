@@ -19,6 +19,15 @@ fn database(version: IpVersion, records: &[(&str, Value)]) -> Vec<u8> {
     database.write_to(Vec::new()).unwrap()
 }
 
+/// A database of both families with these networks; IPv4 lies below `::/96`.
+pub(crate) fn sample(networks: &[(&str, &str)]) -> Vec<u8> {
+    let records = networks.iter();
+    let records: Vec<_> = records
+        .map(|(network, code)| (*network, country(code)))
+        .collect();
+    database(IpVersion::V6, &records)
+}
+
 fn country(code: &str) -> Value {
     json!({ "continent": { "code": "EU" }, "country": { "iso_code": code, "names": { "en": code } } })
 }

@@ -6,13 +6,14 @@ use crate::boundary::TunnelProperties;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
 use crate::http::request::{Request, RequestHead};
+use crate::network::NetworkPolicy;
 use crate::policy::client_address::Trust;
 use crate::policy::explain::{Asked, Rules, explain};
-use crate::policy::{Connection, Mechanisms};
+use crate::policy::{Connection, Handshake, Mechanisms};
 use crate::route::Routes;
 use crate::token::{Bounds, MintRequest, TokenKeys, mint_hs256};
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ mod credential;
 mod failures;
 mod keys;
 mod narrowing;
+mod network;
 mod random;
 mod routing;
 mod table;
@@ -45,6 +47,8 @@ const BOTH: Mechanisms = Mechanisms {
     certificate: true,
     ..TOKEN
 };
+/// Whom explanations believe.
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 const NOW: u64 = 1_700_000_000;
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 64 * 1024,
@@ -92,6 +96,8 @@ fn policy() -> Policy {
                 } else {
                     Authorization::Edge
                 },
+                network: NetworkPolicy::default(),
+                tls13_only: false,
                 semicolon_allowed: false,
                 trailers: false,
                 upgrades_outlive_expiry: false,
@@ -102,6 +108,8 @@ fn policy() -> Policy {
             .collect::<Vec<_>>()
             .into(),
         shows_assertion_keys: true,
+        tls13_only: false,
+        countries: None,
         certificates: Arc::default(),
         browsers: None,
         keys: Some(TokenKeys::new(
@@ -134,17 +142,22 @@ fn judge_with(
         ended: &NOBODY,
     };
     let decision = decide(policy, &facts, now(), memory);
+    // Whoever is unknown comes through a proxy, which says something else or nothing.
+    let trust = Trust {
+        forwarded_from: vec![PROXY.into()],
+        ..Trust::default()
+    };
     let asked = Asked {
         bytes: head.as_bytes(),
         scheme: connection.scheme,
         server_name: connection.server_name,
-        peer: IpAddr::from([192, 0, 2, 1]),
+        peer: connection.client.unwrap_or(PROXY),
         certificate: connection.certificate,
     };
     let rules = Rules {
         policy,
         limits: &LIMITS,
-        trust: &Trust::default(),
+        trust: &trust,
         body_bytes: 0,
     };
     let explained = explain(asked, rules, now()).expect("a whole head");

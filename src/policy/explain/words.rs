@@ -3,7 +3,8 @@
 use crate::authn::{Authorization, Identity, Unauthenticated};
 use crate::boundary::LeafAnswer;
 use crate::clock::Now;
-use crate::policy::{Decision, Tunnel};
+use crate::network::Denial;
+use crate::policy::{Decision, Facts, Policy, Tunnel};
 use crate::token::inspect;
 
 /// What a tunnel asks for.
@@ -17,6 +18,10 @@ pub(super) fn guard(tunnel: &Tunnel) -> String {
     let certificate = "mtls_auth = true: a client certificate, alone";
     let mechanisms = tunnel.mechanisms;
     let all = [
+        (
+            tunnel.tls13_only,
+            "tls_min_version = \"tls1.3\": an older client fails in the handshake",
+        ),
         (mechanisms.certificate, certificate),
         (mechanisms.token, token),
         (
@@ -35,6 +40,34 @@ pub(super) fn guard(tunnel: &Tunnel) -> String {
     let on = all.into_iter().filter(|(on, _)| *on);
     let on: Vec<&str> = on.map(|(_, words)| words).collect();
     on.join("; ")
+}
+
+/// Where the client comes from, and whether it may.
+pub(super) fn network(policy: &Policy, tunnel: &Tunnel, facts: &Facts<'_>) -> String {
+    let client = facts.connection.client;
+    let countries = policy.countries.as_deref();
+    let country = client.zip(countries);
+    let country = country.and_then(|(client, countries)| countries.find(client));
+    let from = match (&tunnel.network.countries, country) {
+        (None, _) => String::new(),
+        (Some(_), Some(country)) => format!(" in {}", country.as_str()),
+        (Some(_), None) => " in no known country".to_owned(),
+    };
+    let lists = [
+        (tunnel.network.trusted.is_some(), "trusted_ips"),
+        (tunnel.network.countries.is_some(), "geoip"),
+    ];
+    let lists = lists.into_iter().filter(|(is_set, _)| *is_set);
+    let lists: Vec<&str> = lists.map(|(_, name)| name).collect();
+    let lists = lists.join(" and ");
+    match tunnel.network.admit(client, countries) {
+        Ok(()) => format!("its address{from} is in {lists}"),
+        Err(Denial::AddressUnknown) => format!("its address is unknown, which {lists} never has"),
+        Err(Denial::AddressNotTrusted) => "its address is not in trusted_ips".to_owned(),
+        Err(Denial::CountryUnknown | Denial::CountryNotAllowed) => {
+            format!("its address{from} is not in geoip")
+        }
+    }
 }
 
 /// What a browser's cookies came to. Who was signed out since, only the process knows.

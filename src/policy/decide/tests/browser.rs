@@ -62,7 +62,7 @@ fn browsers() -> Arc<Browsers> {
     })
 }
 
-fn policy_of_browsers() -> Policy {
+pub(super) fn policy_of_browsers() -> Policy {
     let policy = policy();
     let mut routes = Routes::default();
     let mut tunnels = Vec::new();
@@ -87,6 +87,8 @@ fn policy_of_browsers() -> Policy {
                 challenge,
             },
             authorization: Authorization::Edge,
+            network: NetworkPolicy::default(),
+            tls13_only: false,
             semicolon_allowed: false,
             trailers: false,
             upgrades_outlive_expiry: false,

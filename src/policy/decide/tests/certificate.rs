@@ -119,7 +119,7 @@ fn judged_with(host: &str, shown: Shown, method: &str, target: &str, fields: &st
         scheme: Scheme::Https,
         server_name: Some(&name),
         client: None,
-        asked_for_certificate: true,
+        handshake: registry.policy.handshake(Some(&name)),
         certificate: registry.peers[index].as_ref(),
     };
     let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}.t.example.com\r\n{fields}\r\n");
@@ -315,7 +315,10 @@ fn a_tunnel_with_certificates_is_reached_through_a_handshake_for_it_alone() {
             scheme,
             server_name,
             client: None,
-            asked_for_certificate: asked,
+            handshake: Handshake {
+                asks_for_certificate: asked,
+                ..Handshake::default()
+            },
             certificate: peer.as_ref().filter(|_| asked),
         };
         let head = format!("GET / HTTP/1.1\r\nHost: {host}.t.example.com\r\n\r\n");

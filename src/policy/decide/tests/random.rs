@@ -10,6 +10,10 @@ use serde_json::json;
 use super::*;
 use crate::http::body::Framing;
 use crate::http::scan::{HeadScan, Scan, leading_crlf};
+use crate::network::addresses::AddressSet;
+use crate::network::countries::Countries;
+use crate::network::countries::tests::sample;
+use crate::network::country::Country;
 use crate::policy::client_address::{forwarded, is_in};
 use crate::token::{
     Algorithm, Credential, CredentialKind, Credentials, Issuer, KeySet, VerifyingKey,
@@ -90,10 +94,23 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let mut policy = policy();
     let routes = Arc::get_mut(&mut policy.routes).unwrap();
     let tunnels = Arc::get_mut(&mut policy.tunnels).unwrap();
+    let networks = ["192.0.2.0/28", "10.0.0.0/31"].map(|text| text.parse().unwrap());
+    let near = NetworkPolicy {
+        trusted: Some(Arc::new(AddressSet::new(&networks))),
+        countries: Some([Country::parse("DE").unwrap()].into_iter().collect()),
+    };
+    policy.countries = Some(Arc::new(
+        Countries::read(&sample(&[
+            ("::192.0.2.0/125", "DE"),
+            ("::192.0.2.8/125", "FR"),
+        ]))
+        .unwrap(),
+    ));
     for (hostname, project, authorization) in [
         ("semi.t.example.com", "p1", Authorization::Edge),
         ("ownsemi.t.example.com", "p1", Authorization::App),
         ("ownother.t.example.com", "p2", Authorization::App),
+        ("near.t.example.com", "p1", Authorization::Edge),
     ] {
         routes.insert(hostname, tunnels.len());
         tunnels.push(Tunnel {
@@ -103,6 +120,12 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
             mechanisms: TOKEN,
             allowed_origins: Vec::new(),
             authorization,
+            network: if hostname.starts_with("near") {
+                near.clone()
+            } else {
+                NetworkPolicy::default()
+            },
+            tls13_only: false,
             semicolon_allowed: hostname.contains("semi"),
             trailers: false,
             upgrades_outlive_expiry: false,
@@ -165,7 +188,7 @@ struct Incoming {
     peer: IpAddr,
 }
 
-const HOSTS: [&str; 14] = [
+const HOSTS: [&str; 16] = [
     "app.t.example.com",
     "app.t.example.com",
     "open.t.example.com",
@@ -175,6 +198,8 @@ const HOSTS: [&str; 14] = [
     "semi.t.example.com",
     "ownsemi.t.example.com",
     "ownother.t.example.com",
+    "near.t.example.com",
+    "near.t.example.com",
     "wild.t.example.com",
     "APP.t.example.com.:8443",
     "example.com",
@@ -342,13 +367,15 @@ fn live(incoming: &Incoming, memory: &mut Memory) -> Outcome {
     } else {
         Some(peer)
     };
-    let asked = incoming.server_name.as_ref();
-    let asked = asked.is_some_and(|name| POLICY.asks_for_certificate(name));
+    let handshake = match incoming.scheme {
+        Scheme::Https => POLICY.handshake(incoming.server_name.as_ref()),
+        Scheme::Http => Handshake::default(),
+    };
     let connection = Connection {
         scheme: incoming.scheme,
         server_name: incoming.server_name.as_ref(),
         client,
-        asked_for_certificate: asked && incoming.scheme == Scheme::Https,
+        handshake,
         certificate: None,
     };
     let facts = Facts {
@@ -428,6 +455,10 @@ fn every_reason_comes_up() {
         "sni_mismatch",
         "scheme_mismatch",
         "edge_path_unknown",
+        "address_unknown",
+        "address_not_trusted",
+        "country_unknown",
+        "country_not_allowed",
         "token_missing",
         "several_authorizations",
         "several_query_tokens",

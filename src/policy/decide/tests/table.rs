@@ -331,6 +331,7 @@ fn the_table_on_file_is_the_table_in_force() {
     }
     certificate::write_table(&mut table);
     browser::write_table(&mut table);
+    network::write_table(&mut table);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/decision_table.txt");
     if std::env::var_os("ADIT_WRITE_TABLE").is_some() {
         std::fs::write(file, &table).unwrap();
