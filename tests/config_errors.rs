@@ -10,6 +10,8 @@
 )]
 
 mod config_support;
+#[path = "config_support/countries.rs"]
+mod countries;
 
 use config_support::{Folder, SECRET};
 
@@ -140,31 +142,6 @@ fn a_tunnel_without_authentication_must_be_declared_public() {
 fn features_that_are_not_built_are_refused_by_name() {
     check(
         r#"
-- token_auth = true
-+ token_auth = true
-+ trusted_ips = ["10.0.0.0/8"]
-+ geoip = ["DE"]
-+ tls_min_version = "tls1.3"
-! adit.toml:21:1: tunnel[1].trusted_ips: rules by client address are not built yet in this version; remove it
-! adit.toml:22:1: tunnel[1].geoip: rules by country are not built yet in this version; remove it
-! adit.toml:23:19: tunnel[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
-
-- workspace = "ws-1"
-+ workspace = "ws-1"
-+ public_access = "forbidden"
-+ trusted_ips = ["10.0.0.0/8"]
-+ geoip = ["DE"]
-+ tls_min_version = "tls1.3"
-! adit.toml:16:17: project[1].public_access: any other access is not built yet in this version; write "allowed"
-! adit.toml:17:1: project[1].trusted_ips: rules by client address are not built yet in this version; remove it
-! adit.toml:18:1: project[1].geoip: rules by country are not built yet in this version; remove it
-! adit.toml:19:19: project[1].tls_min_version: a TLS minimum of one project or tunnel (https.tls_min_version is for all) is not built yet in this version; write "tls1.2"
-
-- [tokens]
-+ [geoip]
-+ [tokens]
-! adit.toml:8:2: geoip: rules by country are not built yet in this version; remove it
-
 - [tokens]
 + [http]
 + listen = ["127.0.0.1:0"]
@@ -1672,7 +1649,7 @@ fn projects() {
 + workspace = "ws 1"
 + public_access = "maybe"
 ! adit.toml:15:13: project[1].workspace: expected 1 to 128 visible ASCII characters, found "ws 1"
-! adit.toml:16:17: project[1].public_access: expected "allowed", found "maybe"
+! adit.toml:16:17: project[1].public_access: expected one of "allowed", "auth-required", "forbidden", found "maybe"
 
 - workspace = "ws-1"
 +
@@ -1685,6 +1662,250 @@ fn projects() {
 + workspace = "ws-2"
 ! adit.toml:17:6: project[2].id: "proj-1" is already a project at adit.toml:14:6
 "#,
+    );
+}
+
+#[test]
+fn lists_of_addresses_and_countries() {
+    check(
+        r#"
+- token_auth = true
++ token_auth = true
++ trusted_ips = ["10.0.0.0/8", "2001:db8::1"]
+
+- token_auth = true
++ token_auth = true
++ trusted_ips = ["10.0.0.1/8", "10.0.0.0/8"]
+! adit.toml:21:16: tunnel[1].trusted_ips[1]: the address has bits beyond its prefix; write "10.0.0.0/8"
+
+- token_auth = true
++ token_auth = true
++ trusted_ips = ["::ffff:10.0.0.1", "10.0.0.0/33", "10.0.0.0-10.0.0.9", 7]
+! adit.toml:21:16: tunnel[1].trusted_ips[1]: expected an address or a network such as "10.0.0.0/8", found "::ffff:10.0.0.1"
+! adit.toml:21:35: tunnel[1].trusted_ips[2]: expected an address or a network such as "10.0.0.0/8", found "10.0.0.0/33"
+! adit.toml:21:50: tunnel[1].trusted_ips[3]: expected an address or a network such as "10.0.0.0/8", found "10.0.0.0-10.0.0.9"
+! adit.toml:21:71: tunnel[1].trusted_ips[4]: expected an address or a network such as "10.0.0.0/8", found 7
+
+- token_auth = true
++ token_auth = true
++ trusted_ip = ["10.0.0.0/8"]
++ geo_ip = ["DE"]
+! adit.toml:21:1: tunnel[1].trusted_ip: unknown key; did you mean "trusted_ips"? Without it clients could come from any address.
+! adit.toml:22:1: tunnel[1].geo_ip: unknown key; did you mean "geoip"? Without it clients could come from any country.
+
+- token_auth = true
++ token_auth = true
++ geoip = ["DE", "FR", "DE"]
++ [geoip]
++ database = "countries.mmdb"
+
+- token_auth = true
++ token_auth = true
++ geoip = ["de", "UK", "EU", "DEU", 7]
++ [geoip]
++ database = "countries.mmdb"
+! adit.toml:21:35: tunnel[1].geoip[5]: expected a country as two upper-case letters of ISO 3166-1, such as "DE", found 7
+
+- token_auth = true
++ token_auth = true
++ geoip = ["de", "UK", "EU", "DEU"]
++ [geoip]
++ database = "countries.mmdb"
+! adit.toml:21:10: tunnel[1].geoip[1]: expected a country as two upper-case letters of ISO 3166-1, such as "DE", found "de"; write "DE"
+! adit.toml:21:16: tunnel[1].geoip[2]: expected a country as two upper-case letters of ISO 3166-1, such as "DE", found "UK"; write "GB"
+! adit.toml:21:22: tunnel[1].geoip[3]: expected a country as two upper-case letters of ISO 3166-1, such as "DE", found "EU"
+! adit.toml:21:28: tunnel[1].geoip[4]: expected a country as two upper-case letters of ISO 3166-1, such as "DE", found "DEU"
+
+- token_auth = true
++ token_auth = true
++ geoip = ["DE", "NZ"]
++ [geoip]
++ database = "countries.mmdb"
+! warning: adit.toml:21:16: tunnel[1].geoip[2]: no address is in NZ by the database of [geoip]
+
+- token_auth = true
++ token_auth = true
++ geoip = ["DE"]
+! adit.toml:21:9: tunnel[1].geoip: nobody could pass without a database that knows the country of an address: add [geoip] with database = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+
+- workspace = "ws-1"
++ workspace = "ws-1"
++ geoip = ["DE"]
+! adit.toml:16:9: project[1].geoip: nobody could pass without a database that knows the country of an address: add [geoip] with database = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+"#,
+    );
+}
+
+#[test]
+fn databases_of_countries() {
+    check(
+        r#"
+- [tokens]
++ [geoip]
++ [tokens]
+! adit.toml:8:2: geoip.database: missing; write database = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+
+- [tokens]
++ [geoip]
++ database = "nowhere.mmdb"
++ [tokens]
+! adit.toml:9:12: geoip.database: nowhere.mmdb cannot be opened: there is no such file
+
+- [tokens]
++ [geoip]
++ database = "cut.mmdb"
++ [tokens]
+! adit.toml:9:12: geoip.database: cut.mmdb: no MaxMind database, or damaged: could not find MaxMind DB metadata in file
+
+- [tokens]
++ [geoip]
++ database = "writable.mmdb"
++ [tokens]
+! adit.toml:9:12: geoip.database: writable.mmdb can be written by other users: chmod go-w writable.mmdb
+
+- [tokens]
++ [geoip]
++ database = "nameless.mmdb"
++ [tokens]
+! adit.toml:9:12: geoip.database: nameless.mmdb: no record in it has country.iso_code: use one such as GeoLite2-Country
+"#,
+    );
+}
+
+/// A project bounds its tunnels: both lists must have an address, the higher minimum holds.
+#[test]
+fn projects_bound_their_tunnels() {
+    let both = |project: &str, tunnel: &str| {
+        let lines = |text: &str| {
+            text.split('|')
+                .map(|line| format!("+ {line}\n"))
+                .collect::<String>()
+        };
+        format!(
+            "- workspace = \"ws-1\"\n- [[tunnel]]\n- hostname = \"app.t.edge.example.com\"\n- project = \"proj-1\"\n\
+             - upstream = \"http://127.0.0.1:8080\"\n- token_auth = true\n\
+             + workspace = \"ws-1\"\n{}+ [[tunnel]]\n+ hostname = \"app.t.edge.example.com\"\n+ project = \"proj-1\"\n\
+             + upstream = \"http://127.0.0.1:8080\"\n+ token_auth = true\n{}+ [geoip]\n+ database = \"countries.mmdb\"\n",
+            lines(project),
+            lines(tunnel)
+        )
+    };
+    for (project, tunnel, messages) in [
+        (r#"trusted_ips = ["10.0.0.0/8"]"#, r#"trusted_ips = []"#, ""),
+        (r#"trusted_ips = []"#, r#"trusted_ips = ["10.0.0.0/8"]"#, ""),
+        (
+            r#"trusted_ips = ["10.0.0.0/8", "2001:db8::/32"]"#,
+            r#"trusted_ips = ["2001:db8:1::/48", "10.0.0.1"]"#,
+            "",
+        ),
+        (
+            r#"trusted_ips = ["10.0.0.0/8"]"#,
+            r#"trusted_ips = ["10.0.0.0/7", "192.0.2.1", "10.0.0.1"]"#,
+            "! warning: adit.toml:22:16: tunnel[1].trusted_ips[1]: \"10.0.0.0/7\" goes beyond trusted_ips of project \"proj-1\" at adit.toml:13:1: only what lies in both may enter\n\
+             ! warning: adit.toml:22:30: tunnel[1].trusted_ips[2]: \"192.0.2.1/32\" goes beyond trusted_ips of project \"proj-1\" at adit.toml:13:1: only what lies in both may enter\n",
+        ),
+        (
+            r#"trusted_ips = ["10.0.0.0/8"]"#,
+            r#"trusted_ips = ["192.0.2.0/24", "::/0"]"#,
+            "! adit.toml:22:15: tunnel[1].trusted_ips: nobody could pass: no address is both in this list and in that of project \"proj-1\" at adit.toml:13:1, and both must have it\n",
+        ),
+        (r#"geoip = ["DE", "FR"]"#, r#"geoip = ["FR"]"#, ""),
+        (
+            r#"geoip = ["DE"]"#,
+            r#"geoip = ["FR", "DE"]"#,
+            "! warning: adit.toml:22:10: tunnel[1].geoip[1]: \"FR\" goes beyond geoip of project \"proj-1\" at adit.toml:13:1: only what lies in both may enter\n",
+        ),
+        (
+            r#"geoip = ["DE"]"#,
+            r#"geoip = ["FR"]"#,
+            "! adit.toml:22:9: tunnel[1].geoip: nobody could pass: no country is both in this list and in that of project \"proj-1\" at adit.toml:13:1, and both must have it\n",
+        ),
+        (
+            r#"tls_min_version = "tls1.2""#,
+            r#"tls_min_version = "tls1.3""#,
+            "",
+        ),
+        (
+            r#"tls_min_version = "tls1.3""#,
+            r#"tls_min_version = "tls1.2""#,
+            "! warning: adit.toml:22:19: tunnel[1].tls_min_version: raised to \"tls1.3\", the minimum of project \"proj-1\" at adit.toml:13:1\n",
+        ),
+    ] {
+        check(&(both(project, tunnel) + messages));
+    }
+    check(
+        r#"
+- [[https.certificate]]
++ tls_min_version = "tls1.3"
++ [[https.certificate]]
+
+- token_auth = true
++ token_auth = true
++ tls_min_version = "tls1.4"
+! adit.toml:21:19: tunnel[1].tls_min_version: expected "tls1.2" or "tls1.3", found "tls1.4"
+
+- token_auth = true
++ token_auth = true
++ tls_min_version = "tls1.3"
++ [http]
++ listen = ["127.0.0.1:0"]
++ mode = "serve"
+! adit.toml:21:19: tunnel[1].tls_min_version: a TLS minimum needs TLS, and [http] with mode = "serve" lets requests in without: remove one of them
+
+- token_auth = true
++ token_auth = true
++ tls_min_version = "tls1.3"
++ [http]
++ listen = ["127.0.0.1:0"]
+"#,
+    );
+}
+
+#[test]
+fn access_policies_of_projects() {
+    let with = |public_access: &str, entrance: &str, messages: &str| {
+        check(&format!(
+            "- workspace = \"ws-1\"\n- [[tunnel]]\n- hostname = \"app.t.edge.example.com\"\n- project = \"proj-1\"\n\
+             - upstream = \"http://127.0.0.1:8080\"\n- token_auth = true\n\
+             + workspace = \"ws-1\"\n+ public_access = \"{public_access}\"\n+ [[tunnel]]\n+ hostname = \"app.t.edge.example.com\"\n\
+             + project = \"proj-1\"\n+ upstream = \"http://127.0.0.1:8080\"\n{entrance}{messages}"
+        ));
+    };
+    let required = "but public_access = \"auth-required\" in project \"proj-1\" at adit.toml:13:1 asks for one: write token_auth = true";
+    with("auth-required", "+ token_auth = true\n", "");
+    with(
+        "auth-required",
+        "+ public = true\n",
+        &format!(
+            "! adit.toml:21:10: tunnel[1].public: no authentication is on, {required} instead of public = true (or rstream_auth, or mtls_auth)\n"
+        ),
+    );
+    with(
+        "auth-required",
+        "+ token_auth = false\n",
+        &format!(
+            "! adit.toml:17:1: tunnel[1]: no authentication is on, {required} (or rstream_auth, or mtls_auth)\n"
+        ),
+    );
+    // A challenge proves nobody.
+    let challenged =
+        "+ public = true\n+ challenge_mode = true\n+ [challenge]\n+ seal_key_file = \"secret\"\n";
+    with(
+        "auth-required",
+        challenged,
+        &format!(
+            "! adit.toml:21:10: tunnel[1].public: no authentication is on, and a challenge is none, {required} instead of public = true (or rstream_auth, or mtls_auth)\n"
+        ),
+    );
+    with(
+        "forbidden",
+        "+ token_auth = true\n",
+        "! adit.toml:19:11: tunnel[1].project: Project public access policy forbids published tunnels. Remove this tunnel, or write public_access = \"auth-required\" or \"allowed\" in project \"proj-1\" at adit.toml:13:1\n",
+    );
+    with(
+        "allowed",
+        "+ public = true\n",
+        "! warning: adit.toml:21:10: tunnel[1].public: everybody may enter this tunnel\n",
     );
 }
 
@@ -1869,6 +2090,15 @@ fn other_files(folder: &Folder) {
     folder.write("app.pem", 0o644, app.to_pem().unwrap());
     let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     folder.write("set.json", 0o644, format!("{{\"keys\":[{key}]}}"));
+    let german = countries::database(&[("::10.0.0.0/104", "DE"), ("2001:db8::/32", "FR")]);
+    folder.write("countries.mmdb", 0o644, &german);
+    folder.write("cut.mmdb", 0o644, &german[..german.len() / 2]);
+    folder.write("writable.mmdb", 0o646, &german);
+    folder.write(
+        "nameless.mmdb",
+        0o644,
+        countries::database(&[("2001:db8::/32", "")]),
+    );
     folder.write("spaced", 0o600, "canary with blanks in it");
     folder.write("old.pem", 0o644, tunnels_until(folder, 2020));
     folder.write("tunnels.pem", 0o644, tunnels_until(folder, 4000));

@@ -166,11 +166,10 @@ const TABLES: &[&str] = &[
 
 /// Every table in turn; a table that fails does not keep the others from being checked.
 fn understand(root: &Reader<'_>) -> Option<Settings> {
-    let findings = root.findings;
     let engine = process::engine(root);
     let cores = process::cores(root);
     let log = process::log(root);
-    let listeners = Listeners::new(findings);
+    let listeners = Listeners::new(root.findings);
     let https = listener::https(root, &listeners);
     let http = listener::http(root, &listeners);
     let admin = listener::admin(root, &listeners);
@@ -179,9 +178,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let geoip = geoip::geoip(root);
     let projects = project::projects(root, &geoip);
     let bounds = projects.as_ref().map(|projects| project::by_id(projects));
-    let ids = bounds
-        .as_ref()
-        .map(|bounds| bounds.keys().copied().collect::<ProjectIds<'_>>());
+    let ids = bounds.as_ref().map(project::ids);
     let tokens = tokens::tokens(root, ids.as_ref());
     let (sign_in, challenge) = sign_in::browsers(root, ids.as_ref());
     let client_cas = client_ca::client_cas(root);
@@ -216,8 +213,7 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
             listeners: &listeners,
         },
     );
-    let timeouts = bounds::timeouts(root);
-    let limits = bounds::limits(root);
+    let (timeouts, limits) = (bounds::timeouts(root), bounds::limits(root));
     Some(Settings {
         engine: engine?,
         cores: cores?,

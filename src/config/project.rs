@@ -21,6 +21,10 @@ pub(super) fn by_id(projects: &[At<Project>]) -> ProjectBounds<'_> {
     all.map(|at| (at.value.id.as_str(), at)).collect()
 }
 
+pub(super) fn ids<'a>(bounds: &ProjectBounds<'a>) -> ProjectIds<'a> {
+    bounds.keys().copied().collect()
+}
+
 /// Of so many projects at most one is suggested: each id is compared with each.
 const NEAREST_OF_MAX: usize = 100;
 

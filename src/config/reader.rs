@@ -350,6 +350,9 @@ fn consequence(key: &str) -> &'static str {
             " Without it any certificate authority of the system would be trusted."
         }
         "tls_min_version" => " Without it TLS 1.2 would be accepted.",
+        "trusted_ips" => " Without it clients could come from any address.",
+        "geoip" => " Without it clients could come from any country.",
+        "public_access" => " Without it tunnels could be open to everybody.",
         "body_bytes" => " Without it request bodies would have no limit.",
         "bearer_token_file" => " Without it the admin listener would ask for no token.",
         _ => "",

@@ -19,7 +19,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 use crate::token::{Algorithm, KeySet, P521Key};
-pub use access::{Access, Geoip, PublicAccess, TrustedIps};
+pub use access::{Access, Geoip, Project, PublicAccess, TlsVersion, TrustedIps};
 pub use sign_in::{Challenge, Oidc, SignIn, SignInGrant, SignInProvider, SignInUser};
 
 /// One checked configuration. Every name in it resolves, every file it needs was read.
@@ -114,21 +114,6 @@ pub enum Driver {
     Auto,
     IoUring,
     Epoll,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    Tls12,
-    Tls13,
-}
-
-impl TlsVersion {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TlsVersion::Tls12 => "tls1.2",
-            TlsVersion::Tls13 => "tls1.3",
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -289,15 +274,6 @@ pub struct ClientCa {
 pub struct CeTokens {
     pub projects: Vec<String>,
     pub permissions: Vec<String>,
-}
-
-#[derive(Debug)]
-pub struct Project {
-    pub id: String,
-    pub workspace: String,
-    pub public_access: PublicAccess,
-    /// The bounds of its tunnels.
-    pub access: Access,
 }
 
 #[derive(Debug)]

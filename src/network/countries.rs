@@ -56,7 +56,9 @@ impl fmt::Display for DatabaseError {
 
 impl From<MaxMindDbError> for DatabaseError {
     fn from(error: MaxMindDbError) -> Self {
-        DatabaseError::Damaged(error.to_string())
+        let said = error.to_string();
+        let said = said.strip_prefix("invalid database: ").unwrap_or(&said);
+        DatabaseError::Damaged(said.to_owned())
     }
 }
 

@@ -1,11 +1,10 @@
-//! Access policies: what is asked of clients before any proof (rstream 11).
+//! Projects and access policies: what is asked of clients before any proof (rstream 11).
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::TlsVersion;
 use crate::network::addresses::AddressSet;
 use crate::network::countries::Countries;
 use crate::network::country::Country;
@@ -15,6 +14,15 @@ use crate::network::country::Country;
 pub struct Geoip {
     pub database: PathBuf,
     pub countries: Arc<Countries>,
+}
+
+#[derive(Debug)]
+pub struct Project {
+    pub id: String,
+    pub workspace: String,
+    pub public_access: PublicAccess,
+    /// The bounds of its tunnels.
+    pub access: Access,
 }
 
 /// Whether the tunnels of a project may be open to everybody.
@@ -36,6 +44,21 @@ pub struct Access {
     pub geoip: Arc<[Country]>,
     /// TLS 1.2: whatever the listener asks for.
     pub tls_min_version: TlsVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+impl TlsVersion {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TlsVersion::Tls12 => "tls1.2",
+            TlsVersion::Tls13 => "tls1.3",
+        }
+    }
 }
 
 /// A list of addresses, compiled once: all cores read it, and the tunnels that have it from their project.

@@ -86,16 +86,13 @@ pub(super) fn entrance(
             findings.error(&public_spot, message);
             return None;
         }
-        (None, false) if entrance.challenge_mode => {
-            let message = "no authentication is on, and a challenge is none: write token_auth = true, or public = true if everybody who meets it may enter";
-            findings.error(&table.spot, message);
-            return None;
-        }
         (None, false) => {
-            findings.error(
-                &table.spot,
-                "no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant",
-            );
+            let message = if entrance.challenge_mode {
+                "no authentication is on, and a challenge is none: write token_auth = true, or public = true if everybody who meets it may enter"
+            } else {
+                "no authentication is on, so everybody could enter: write token_auth = true, or public = true if that is meant"
+            };
+            findings.error(&table.spot, message);
             return None;
         }
         (None, true) if entrance.challenge_mode => {

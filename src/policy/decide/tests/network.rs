@@ -246,80 +246,67 @@ fn the_base_host_has_no_lists() {
     );
 }
 
+const OPEN: &str = "GET / HTTP/1.1\r\nHost: open.t.example.com\r\n\r\n";
+
+/// Judged on a connection that was made for this name, by a rule that asked for TLS 1.3 or did not.
+fn over_tls(policy: &Policy, server_name: Option<&CanonicalHost>, tls13_only: bool) -> String {
+    let connection = Connection {
+        scheme: Scheme::Https,
+        server_name,
+        client: None,
+        handshake: Handshake {
+            tls13_only,
+            ..Handshake::default()
+        },
+        certificate: None,
+    };
+    let mut parsed = RequestHead::new();
+    parsed.parse(OPEN.as_bytes(), &LIMITS).unwrap();
+    let facts = Facts {
+        connection,
+        request: Request {
+            bytes: OPEN.as_bytes(),
+            head: &parsed,
+        },
+        ended: &NOBODY,
+    };
+    word(&decide(policy, &facts, now(), &mut memory()))
+}
+
 /// Listener and tunnel ask for TLS 1.3 or not; so did the handshake; and the client named the tunnel or nobody.
 #[test]
 fn a_tls_minimum_is_a_matter_of_the_handshake() {
     let host = CanonicalHost::parse(b"open.t.example.com").unwrap();
-    let with = |listener: bool, tunnel: bool| {
+    for (listener, tunnel) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut policy = policy();
         policy.tls13_only = listener;
         Arc::get_mut(&mut policy.tunnels).unwrap()[1].tls13_only = tunnel;
-        policy
-    };
-    let verdict = |policy: &Policy, named: bool, tls13_only: bool| {
-        let connection = Connection {
-            scheme: Scheme::Https,
-            server_name: named.then_some(&host),
-            client: None,
-            handshake: Handshake {
-                tls13_only,
-                ..Handshake::default()
-            },
-            certificate: None,
-        };
-        let head = "GET / HTTP/1.1\r\nHost: open.t.example.com\r\n\r\n";
-        let mut parsed = RequestHead::new();
-        parsed.parse(head.as_bytes(), &LIMITS).unwrap();
-        let facts = Facts {
-            connection,
-            request: Request {
-                bytes: head.as_bytes(),
-                head: &parsed,
-            },
-            ended: &NOBODY,
-        };
-        word(&decide(policy, &facts, now(), &mut memory()))
-    };
-    for listener in [false, true] {
-        for tunnel in [false, true] {
-            let policy = with(listener, tunnel);
-            let wanted = listener || tunnel;
-            assert_eq!(policy.handshake(Some(&host)).tls13_only, wanted);
-            assert_eq!(policy.handshake(None).tls13_only, listener);
-            for made in [false, true] {
-                let expected = if made == wanted {
-                    "forward none kept"
-                } else {
-                    "421 handshake_outdated"
-                };
-                assert_eq!(
-                    verdict(&policy, true, made),
-                    expected,
-                    "{listener} {tunnel} {made}"
-                );
-                let nameless = match (tunnel, made == listener) {
-                    (true, _) => "421 sni_mismatch",
-                    (false, true) => "forward none kept",
-                    (false, false) => "421 handshake_outdated",
-                };
-                assert_eq!(
-                    verdict(&policy, false, made),
-                    nameless,
-                    "{listener} {tunnel} {made}"
-                );
-            }
-            let plain = judge_with(
-                &policy,
-                plain(),
-                "GET / HTTP/1.1\r\nHost: open.t.example.com\r\n\r\n",
-                &mut memory(),
-            );
-            let expected = if tunnel {
-                "421 sni_mismatch"
-            } else {
-                "forward none kept"
+        let wanted = listener || tunnel;
+        assert_eq!(policy.handshake(Some(&host)).tls13_only, wanted);
+        assert_eq!(policy.handshake(None).tls13_only, listener);
+        let case = format!("listener {listener}, tunnel {tunnel}");
+        for made in [false, true] {
+            let named = match made == wanted {
+                true => "forward none kept",
+                false => "421 handshake_outdated",
             };
-            assert_eq!(word(&plain), expected);
+            assert_eq!(
+                over_tls(&policy, Some(&host), made),
+                named,
+                "{case}, {made}"
+            );
+            let nameless = match (tunnel, made == listener) {
+                (true, _) => "421 sni_mismatch",
+                (false, true) => "forward none kept",
+                (false, false) => "421 handshake_outdated",
+            };
+            assert_eq!(over_tls(&policy, None, made), nameless, "{case}, {made}");
         }
+        let in_the_clear = judge_with(&policy, plain(), OPEN, &mut memory());
+        let expected = match tunnel {
+            true => "421 sni_mismatch",
+            false => "forward none kept",
+        };
+        assert_eq!(word(&in_the_clear), expected, "{case}");
     }
 }
