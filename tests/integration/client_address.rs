@@ -26,7 +26,7 @@ fn get(fields: &str) -> String {
 }
 
 /// A preamble of version 2.
-fn preamble(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+pub fn preamble(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let mut bytes = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
     bytes.extend([command, family]);
     bytes.extend((rest.len() as u16).to_be_bytes());
@@ -34,7 +34,7 @@ fn preamble(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 /// A connection through the balancer from this IPv4 address.
-fn from(address: [u8; 4]) -> Vec<u8> {
+pub fn from(address: [u8; 4]) -> Vec<u8> {
     preamble(
         0x21,
         0x11,

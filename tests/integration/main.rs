@@ -8,6 +8,7 @@
 
 mod support;
 
+mod access;
 mod bodies;
 mod bypasses;
 mod certificates;

@@ -214,6 +214,24 @@ fn a_tunnel_that_is_gone_ends_what_it_carried() {
     }
 }
 
+#[test]
+fn an_address_that_may_not_come_any_more_ends_what_it_opened() {
+    for kind in KINDS {
+        let mut one = under_way(kind, 3600);
+        let upstream = one.upstream.url();
+        let with = |list: &str| {
+            let tunnel = Tunnel::to(HOST, &upstream).line("token_auth = true");
+            let tunnel = tunnel.line(&format!("trusted_ips = [\"{list}\"]"));
+            move |setup: Setup| setup.without_tunnels().tunnel(tunnel)
+        };
+        // The twin: a list that still has it.
+        one.edge.reload(with("127.0.0.0/8"));
+        one.goes_on(kind);
+        one.edge.reload(with("10.0.0.0/8"));
+        one.ends(kind, "address_not_trusted");
+    }
+}
+
 /// A request that waits for its answer gets it: it was judged, and nothing of it is still to come.
 #[test]
 fn what_only_waits_for_its_answer_is_left_alone() {

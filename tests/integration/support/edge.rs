@@ -88,9 +88,10 @@ pub struct Setup {
     names: Vec<Vec<String>>,
     secret: String,
     tokens: String,
+    project: String,
     tunnels: Vec<Tunnel>,
     tables: String,
-    files: Vec<(String, String)>,
+    files: Vec<(String, Vec<u8>)>,
 }
 
 impl Setup {
@@ -158,6 +159,12 @@ impl Setup {
         self
     }
 
+    /// What else the project of all tunnels says; each call replaces it.
+    pub fn project(mut self, lines: &str) -> Self {
+        self.project = format!("{lines}\n");
+        self
+    }
+
     /// Any further tables: `[limits]`, `[timeouts]`, ...
     pub fn tables(mut self, toml: &str) -> Self {
         self.tables.push_str(toml);
@@ -166,8 +173,8 @@ impl Setup {
     }
 
     /// A file beside the configuration.
-    pub fn file(mut self, name: &str, text: &str) -> Self {
-        self.files.push((name.to_owned(), text.to_owned()));
+    pub fn file(mut self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.files.push((name.to_owned(), bytes.as_ref().to_vec()));
         self
     }
 
@@ -227,8 +234,8 @@ impl Setup {
             .unwrap();
         }
         private(&folder.join("hs256"), self.secret.as_bytes());
-        for (name, text) in &self.files {
-            private(&folder.join(name), text.as_bytes());
+        for (name, bytes) in &self.files {
+            private(&folder.join(name), bytes);
         }
         private(
             &folder.join("adit.toml"),
@@ -255,10 +262,11 @@ permissions = ["tunnels.streams.create-delete"]
 [[project]]
 id = "proj-1"
 workspace = "ws-1"
-"#,
+{}"#,
             folder.display(),
             self.cores,
-            self.tokens
+            self.tokens,
+            self.project
         );
         if let Some(http) = &self.http {
             toml.push_str("[http]\n");
@@ -297,6 +305,7 @@ impl Edge {
             names: vec![vec!["*.t.example.test".to_owned(), BASE_HOST.to_owned()]],
             secret: SECRET.to_owned(),
             tokens: String::new(),
+            project: String::new(),
             tunnels: Vec::new(),
             tables: String::new(),
             files: Vec::new(),

@@ -11,6 +11,8 @@
 pub mod certificate;
 pub mod client;
 pub mod client_certificate;
+#[path = "../../config_support/countries.rs"]
+pub mod countries;
 pub mod edge;
 pub mod head;
 pub mod log;
