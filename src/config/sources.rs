@@ -169,4 +169,27 @@ mod tests {
         assert!(!sources.folders().is_empty());
         assert_ne!(sources.fingerprint(), third);
     }
+
+    #[test]
+    fn a_file_too_long_to_be_read_whole_has_changed_when_it_was_written() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("countries.mmdb");
+        let length = CONFIG_FILE_BYTES_MAX as usize + 2;
+        fs::write(&path, vec![0; length]).unwrap();
+        let mut sources = Sources::default();
+        sources.add_file(&path);
+        let first = sources.fingerprint();
+        assert_eq!(sources.fingerprint(), first);
+        let mut bytes = vec![0; length];
+        bytes[length - 1] = 1;
+        fs::write(&path, bytes).unwrap();
+        let later = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert_ne!(sources.fingerprint(), first);
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::countries::database;
+use crate::support::folder::serving;
 use crate::support::http::{bearer, get, plain};
 use crate::support::process::adit_reading;
 use crate::support::{Finished, Folder, HOST, Origin, Process, adit};
@@ -194,4 +196,67 @@ fn what_is_no_request_is_a_usage_error_with_its_cure() {
     let raw = folder.path("raw");
     let explained = explain(&folder, &["--raw", raw.to_str().unwrap()]);
     assert_eq!(saw(&explained, "verdict"), ["400 bad_field_name"]);
+}
+
+#[test]
+fn where_a_client_comes_from_is_a_step_of_its_own() {
+    let folder = folder();
+    folder.write(
+        "countries.mmdb",
+        0o644,
+        database(&[("::192.0.2.0/120", "DE"), ("::198.51.100.0/120", "FR")]),
+    );
+    let lists = "trusted_ips = [\"192.0.2.0/25\", \"198.51.100.0/24\", \"203.0.113.1\"]\ngeoip = [\"DE\"]\n[geoip]\ndatabase = \"countries.mmdb\"\n";
+    folder.configure(&serving("127.0.0.1:9".parse().unwrap(), lists));
+    let token = token(&folder, &[]);
+    let field = format!("Authorization: Bearer {token}");
+    for (client, network, verdict) in [
+        (
+            "192.0.2.1",
+            "its address in DE is in trusted_ips and geoip",
+            "forwarded",
+        ),
+        (
+            "::ffff:192.0.2.1",
+            "its address in DE is in trusted_ips and geoip",
+            "forwarded",
+        ),
+        (
+            "192.0.2.129",
+            "its address is not in trusted_ips",
+            "403 address_not_trusted",
+        ),
+        (
+            "198.51.100.1",
+            "its address in FR is not in geoip",
+            "403 country_not_allowed",
+        ),
+        (
+            "203.0.113.1",
+            "its address in no known country is not in geoip",
+            "403 country_unknown",
+        ),
+    ] {
+        let explained = explain(
+            &folder,
+            &[
+                "--url",
+                &url("/"),
+                "--header",
+                &field,
+                "--client-ip",
+                client,
+            ],
+        );
+        assert_eq!(
+            (explained.code, explained.err.as_str()),
+            (0, ""),
+            "{client}"
+        );
+        assert_eq!(saw(&explained, "network"), [network]);
+        assert_eq!(saw(&explained, "verdict"), [verdict]);
+        // Whoever may not come is asked for nothing.
+        let asked = !saw(&explained, "guard").is_empty();
+        assert_eq!(asked, verdict == "forwarded", "{}", explained.out);
+    }
 }

@@ -7,6 +7,7 @@ use crate::support::folder::{serving, signed, token, tunnel};
 use crate::support::http::{Answer, bearer, connect, get, plain, tls};
 use crate::support::{Folder, HOST, Origin, Process, SECRET};
 
+mod countries;
 mod load;
 mod revocations;
 mod watch;

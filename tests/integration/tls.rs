@@ -10,6 +10,7 @@ use crate::support::edge::BASE_HOST;
 use crate::support::{Client, Edge, HOST, Setup, TlsOptions, Tunnel, Upstream, ok};
 
 mod bytes;
+mod minimum;
 mod tools;
 
 pub fn setup(upstream: &Upstream) -> Setup {

@@ -3,6 +3,8 @@
 #[path = "../../integration/support/client_certificate.rs"]
 #[allow(dead_code, reason = "the integration tests want more of it")]
 pub mod client_certificate;
+#[path = "../../config_support/countries.rs"]
+pub mod countries;
 pub mod folder;
 pub mod http;
 pub mod origin;
