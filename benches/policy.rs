@@ -17,6 +17,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,11 +31,17 @@ use adit::forward::identity::{self, Said};
 use adit::handover::{SESSION_COOKIE, seal_session};
 use adit::http::HeadLimits;
 use adit::http::request::{Request, RequestHead};
+use adit::network::NetworkPolicy;
+use adit::network::addresses::AddressSet;
+use adit::network::countries::Countries;
+use adit::network::country::Country;
 use adit::policy::{Browsers, Connection, Decision, Facts, Memory, Policy, decide};
 use adit::runtime::clock::Clock;
 use adit::seal::{Kind, Sealer};
 use adit::secret::Secret;
 use adit::token::{MintFamily, MintRequest, TokenCache, mint_hs256, sha256_hex};
+use ipnet::IpNet;
+use maxminddb_writer::paths::IpAddrWithMask;
 
 const SECRET: &str = "a secret of the benches, which has more than thirty-two bytes";
 const ROUNDS: usize = 15;
@@ -72,6 +79,7 @@ fn main() {
     }
     signed_in();
     named();
+    networks();
     cold("cold token, one prefix rule", |n| {
         format!("^/cold-{n}(/|$)")
     });
@@ -255,6 +263,74 @@ fn named() {
         ));
     });
     println!("naming the sender, signed: {figures}");
+}
+
+/// Where a client comes from: lists of addresses, and countries by a database as large as those that are sold.
+fn networks() {
+    const LISTED: u32 = 1_000;
+    const IN_DATABASE: u32 = 600_000;
+    // Scattered over all addresses, some of them beside the networks that are listed.
+    let scattered = |n: u32| n.wrapping_mul(2_654_435_769);
+    let network = |n: u32| IpNet::new(Ipv4Addr::from_bits(scattered(n)).into(), 20).unwrap();
+    let listed: Vec<IpNet> = (0..LISTED).map(|n| network(n).trunc()).collect();
+    let addresses: Vec<IpAddr> = (0..ASKED as u32)
+        .map(|n| Ipv4Addr::from_bits(scattered(n * 31) ^ (n % 2) << 12).into())
+        .collect();
+    let by_address = NetworkPolicy {
+        trusted: Some(Arc::new(AddressSet::new(&listed))),
+        countries: None,
+    };
+    let mut asked = 0;
+    let mut admit = |policy: &NetworkPolicy, countries: Option<&Countries>| {
+        let client = addresses.get(asked % ASKED).copied();
+        let _ = black_box(policy.admit(black_box(client), countries));
+        asked += 1;
+    };
+    let figures = rounds(100_000, &mut || admit(&by_address, None));
+    println!("an address in {LISTED} networks: {figures}");
+    let bytes = countries(IN_DATABASE, |n| {
+        let prefix = n * (u32::MAX / IN_DATABASE);
+        (
+            Ipv4Addr::from_bits(prefix & !0xff).to_ipv6_compatible(),
+            120,
+        )
+    });
+    let clock = Clock::default();
+    let started = clock.monotonic();
+    let database = Countries::read(&bytes).unwrap();
+    let loaded = clock.monotonic() - started;
+    let by_both = NetworkPolicy {
+        countries: Some(Country::parse("DE").into_iter().collect()),
+        ..by_address
+    };
+    let by_country = NetworkPolicy {
+        trusted: None,
+        ..by_both.clone()
+    };
+    let before = ALLOCATIONS.load(Relaxed);
+    let figures = rounds(100_000, &mut || admit(&by_country, Some(&database)));
+    println!("a country in {IN_DATABASE} networks: {figures}; read in {loaded:.2?}");
+    let figures = rounds(100_000, &mut || admit(&by_both, Some(&database)));
+    println!("address and country: {figures}");
+    let allocated = ALLOCATIONS.load(Relaxed) - before;
+    assert!(allocated < 4 * ROUNDS as u64, "asking allocates");
+}
+
+/// A database of so many networks, in turn in one of some countries.
+fn countries(count: u32, network: impl Fn(u32) -> (Ipv6Addr, u8)) -> Vec<u8> {
+    let mut database = maxminddb_writer::Database::default();
+    database.metadata.ip_version = maxminddb_writer::metadata::IpVersion::V6;
+    database.metadata.binary_format_major_version = 2;
+    let records = ["DE", "FR", "US", "NZ", "JP", "BR", "IN"].map(|code| {
+        let record = serde_json::json!({ "country": { "iso_code": code } });
+        database.insert_value(record).unwrap()
+    });
+    for n in 0..count {
+        let (address, prefix) = network(n);
+        let path = IpAddrWithMask::new(address.into(), prefix);
+        database.insert_node(path, records[n as usize % records.len()]);
+    }
+    database.write_to(Vec::new()).unwrap()
 }
 
 /// Reads a head and judges it, as a core does.

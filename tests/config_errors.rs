@@ -143,13 +143,6 @@ fn features_that_are_not_built_are_refused_by_name() {
     check(
         r#"
 - [tokens]
-+ [http]
-+ listen = ["127.0.0.1:0"]
-+ behind_tls_balancer = true
-+ [tokens]
-! adit.toml:10:1: http.behind_tls_balancer: serving behind a TLS balancer is not built yet in this version; remove it
-
-- [tokens]
 + [admin]
 + listen = "127.0.0.1:0"
 + open_on_loopback = true
@@ -950,7 +943,7 @@ fn listeners() {
 + [http]
 + listen = ["127.0.0.1:0", "0.0.0.0:80"]
 + mode = "serve"
-! adit.toml:4:26: http.listen[2]: mode = "serve" would take tokens in the clear on 0.0.0.0:80: listen on 127.0.0.1 or [::1], or use [https]
+! adit.toml:4:26: http.listen[2]: mode = "serve" would take tokens in the clear on 0.0.0.0:80: listen on 127.0.0.1 or [::1], or use [https], or write behind_tls_balancer = true where a balancer ends TLS
 
 - [https]
 - listen = ["127.0.0.1:0"]
@@ -1857,6 +1850,68 @@ fn projects_bound_their_tunnels() {
 + tls_min_version = "tls1.3"
 + [http]
 + listen = ["127.0.0.1:0"]
+"#,
+    );
+}
+
+/// S6.3.
+#[test]
+fn serving_behind_a_balancer_needs_listed_peers() {
+    check(
+        r#"
+- [tokens]
++ [http]
++ listen = ["0.0.0.0:0"]
++ mode = "serve"
++ behind_tls_balancer = true
++ [client_address]
++ proxy_protocol_from = ["10.0.0.1"]
++ [tokens]
+
+- [tokens]
++ [http]
++ listen = ["0.0.0.0:0"]
++ mode = "serve"
++ behind_tls_balancer = true
++ [client_address]
++ forwarded_from = ["10.0.0.1"]
++ [tokens]
+
+- [tokens]
++ [http]
++ listen = ["0.0.0.0:0"]
++ mode = "serve"
++ behind_tls_balancer = true
++ [tokens]
+! adit.toml:11:23: http.behind_tls_balancer: nobody could connect without [client_address]: list the balancer in proxy_protocol_from, or in forwarded_from
+
+- [tokens]
++ [http]
++ listen = ["0.0.0.0:0"]
++ behind_tls_balancer = true
++ [tokens]
+! adit.toml:10:23: http.behind_tls_balancer: says who may be served without TLS, and mode = "redirect" serves nobody: write mode = "serve", or remove it
+
+- token_auth = true
++ token_auth = true
++ tls_min_version = "tls1.3"
++ [http]
++ listen = ["0.0.0.0:0"]
++ mode = "serve"
++ behind_tls_balancer = true
++ [client_address]
++ proxy_protocol_from = ["10.0.0.1"]
+! adit.toml:21:19: tunnel[1].tls_min_version: a TLS minimum needs TLS, and [http] with mode = "serve" lets requests in without: remove one of them
+
+- token_auth = true
++ mtls_auth = true
++ [http]
++ listen = ["0.0.0.0:0"]
++ mode = "serve"
++ behind_tls_balancer = true
++ [client_address]
++ proxy_protocol_from = ["10.0.0.1"]
+! adit.toml:20:13: tunnel[1].mtls_auth: a client shows its certificate in a TLS handshake, and [http] with mode = "serve" lets requests in without one: remove one of them
 "#,
     );
 }

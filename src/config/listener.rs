@@ -10,9 +10,9 @@ use super::field::{At, Field};
 use super::problem::Findings;
 use super::reader::Reader;
 use super::settings::{Admin, AdminListen, Http, HttpMode, Https, TlsVersion};
-use super::unbuilt::Harmless;
 use super::written::Node;
 use crate::limits::ADMIN_TOKEN_BYTES_MIN;
+use crate::policy::client_address::Trust;
 use crate::secret::Secret;
 
 /// Every address this process is going to listen on.
@@ -104,23 +104,45 @@ pub(super) fn https(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Https
     })
 }
 
-/// `[http]`.
-pub(super) fn http(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Http> {
+/// `[http]`. `trust`: whose word is taken, if that is known.
+pub(super) fn http(
+    root: &Reader<'_>,
+    listeners: &Listeners<'_>,
+    trust: Option<&Trust>,
+) -> Field<Http> {
     let known = &["listen", "mode", "behind_tls_balancer"];
     root.table("http", known).then(|at| {
         let table = &at.value;
         let listen = addresses(table, listeners, "listen = [\"0.0.0.0:80\"]");
         let modes = [("redirect", HttpMode::Redirect), ("serve", HttpMode::Serve)];
         let mode = table.word("mode", &modes).or(HttpMode::Redirect);
-        let balancer = "serving behind a TLS balancer is";
-        let balanced = table.unbuilt("behind_tls_balancer", balancer, Harmless::False);
-        let (listen, mode) = (listen?, mode?);
-        if mode == HttpMode::Serve && !balanced && !all_loopback(table, &listen) {
-            return None;
-        }
-        let listen = listen.into_iter().map(|at| at.value).collect();
-        Some(Http { listen, mode })
+        let behind_tls_balancer = table.boolean("behind_tls_balancer").or(false);
+        let (listen, mode, behind_tls_balancer) = (listen?, mode?, behind_tls_balancer?);
+        let is_safe = if behind_tls_balancer {
+            has_balancers(table, mode, trust)
+        } else {
+            mode == HttpMode::Redirect || all_loopback(table, &listen)
+        };
+        is_safe.then(|| Http {
+            listen: listen.into_iter().map(|at| at.value).collect(),
+            mode,
+            behind_tls_balancer,
+        })
     })
+}
+
+/// Whether it is said which peers are balancers: nobody else may connect (S6.3).
+fn has_balancers(table: &Reader<'_>, mode: HttpMode, trust: Option<&Trust>) -> bool {
+    let message = if mode == HttpMode::Redirect {
+        "says who may be served without TLS, and mode = \"redirect\" serves nobody: write mode = \"serve\", or remove it"
+    } else if trust.is_some_and(Trust::is_empty) {
+        "nobody could connect without [client_address]: list the balancer in proxy_protocol_from, or in forwarded_from"
+    } else {
+        return true;
+    };
+    let spot = table.spot_of("behind_tls_balancer");
+    table.findings.error(&spot, message);
+    false
 }
 
 /// Credentials would cross the network in the clear (S6.3).
@@ -129,7 +151,7 @@ fn all_loopback(table: &Reader<'_>, listen: &[At<SocketAddr>]) -> bool {
     for at in listen {
         if !at.value.ip().to_canonical().is_loopback() {
             let message = format!(
-                "mode = \"serve\" would take tokens in the clear on {}: listen on 127.0.0.1 or [::1], or use [https]",
+                "mode = \"serve\" would take tokens in the clear on {}: listen on 127.0.0.1 or [::1], or use [https], or write behind_tls_balancer = true where a balancer ends TLS",
                 at.value
             );
             table.findings.error(&at.spot, message);
@@ -183,7 +205,7 @@ pub(super) fn admin(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Admin
             .then(|at| usable_token(table, at))
             .optional();
         let open = "an open status page on loopback addresses is";
-        table.unbuilt("open_on_loopback", open, Harmless::False);
+        table.unbuilt("open_on_loopback", open);
         let (listen, token) = (listen?, token?.map(|at| at.value));
         if let AdminListen::Tcp(address) = listen.value {
             let spot = listen.spot.clone();

@@ -171,9 +171,9 @@ fn understand(root: &Reader<'_>) -> Option<Settings> {
     let log = process::log(root);
     let listeners = Listeners::new(root.findings);
     let https = listener::https(root, &listeners);
-    let http = listener::http(root, &listeners);
-    let admin = listener::admin(root, &listeners);
     let client_address = client_address::trust(root);
+    let http = listener::http(root, &listeners, client_address.as_ref());
+    let admin = listener::admin(root, &listeners);
     serves_something(root, &https, &http);
     let geoip = geoip::geoip(root);
     let projects = project::projects(root, &geoip);

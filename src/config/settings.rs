@@ -141,6 +141,8 @@ pub struct Certificate {
 pub struct Http {
     pub listen: Vec<SocketAddr>,
     pub mode: HttpMode,
+    /// Only peers that [`Settings::client_address`] lists may connect (S6.3).
+    pub behind_tls_balancer: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,30 +5,14 @@
 use super::field::Field;
 use super::problem::Spot;
 use super::reader::Reader;
-use super::written::Node;
-
-/// A value with which a feature that is not built is off, so that it may be written.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Harmless {
-    False,
-}
-
-impl Harmless {
-    fn covers(self, node: &Node) -> bool {
-        match self {
-            Harmless::False => node.boolean() == Some(false),
-        }
-    }
-}
 
 impl Reader<'_> {
-    /// Refuses a feature of later versions, unless the value means that it is off. Says whether it was asked for.
-    pub(super) fn unbuilt(&self, key: &str, feature: &str, harmless: Harmless) -> bool {
+    /// Refuses a feature of later versions, unless it is `false`.
+    pub(super) fn unbuilt(&self, key: &str, feature: &str) {
         let Field::Good(at) = self.look_up(key) else {
-            return false;
+            return;
         };
-        let asked_for = !harmless.covers(&at.value.node);
-        if asked_for {
+        if at.value.node.boolean() != Some(false) {
             let spot = Spot {
                 place: at.value.place.clone(),
                 key: at.spot.key,
@@ -36,6 +20,5 @@ impl Reader<'_> {
             let message = format!("{feature} not built yet in this version; remove it");
             self.findings.error(&spot, message);
         }
-        asked_for
     }
 }

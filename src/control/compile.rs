@@ -106,6 +106,10 @@ pub(super) fn snapshot(
         server_names,
         public_port,
         trust: settings.client_address.clone(),
+        behind_tls_balancer: settings
+            .http
+            .as_ref()
+            .is_some_and(|http| http.behind_tls_balancer),
         limits: settings.limits.clone(),
         head_limits: HeadLimits::from(&settings.limits),
         timeouts: settings.timeouts.clone(),

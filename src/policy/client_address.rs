@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::Scheme;
 use crate::http::field::{Field, FieldKind};
 use crate::http::request::Request;
 use crate::http::trim;
@@ -19,6 +20,18 @@ pub struct Trust {
     pub proxy_protocol_from: Vec<IpNet>,
     /// These say in `X-Forwarded-For` who a request is from, and in `X-Request-Id` what it is called.
     pub forwarded_from: Vec<IpNet>,
+}
+
+impl Trust {
+    /// Nobody is listed.
+    pub fn is_empty(&self) -> bool {
+        self.proxy_protocol_from.is_empty() && self.forwarded_from.is_empty()
+    }
+
+    /// Whether a peer's word is taken in any way.
+    pub fn lists(&self, peer: IpAddr) -> bool {
+        is_in(&self.proxy_protocol_from, peer) || is_in(&self.forwarded_from, peer)
+    }
 }
 
 /// What counts as one client: an IPv4 address, or the /64 that an IPv6 customer has at least.
@@ -65,6 +78,21 @@ pub fn forwarded(request: Request<'_>, peer: IpAddr, trusted: &[IpNet]) -> Optio
         }
     }
     Some(client)
+}
+
+/// How the client of a trusted proxy came to it, where that says so in one field, and in no other spelling of its name.
+pub fn forwarded_scheme(request: Request<'_>) -> Option<Scheme> {
+    let spoken = |field: &&Field| {
+        let name = request.name(field);
+        name.eq_ignore_ascii_case(b"x-forwarded-proto")
+    };
+    let mut fields = request.head.fields.iter().filter(spoken);
+    let field = fields.next().filter(|_| fields.next().is_none())?;
+    match field.value.of(request.bytes) {
+        b"https" => Some(Scheme::Https),
+        b"http" => Some(Scheme::Http),
+        _ => None,
+    }
 }
 
 /// An address, with or without a port, an IPv6 one with or without brackets (with a port only in them).
@@ -177,6 +205,23 @@ mod tests {
             let found = with(fields, |request| forwarded(request, peer, &trusted));
             let found = found.map_or("unknown".to_owned(), |address| address.to_string());
             assert_eq!(found, client, "{fields}");
+        }
+    }
+
+    #[test]
+    fn one_plain_word_says_how_a_client_came() {
+        let proto = "X-Forwarded-Proto: https\r\n";
+        for (fields, scheme) in [
+            (proto, Some(Scheme::Https)),
+            ("x-forwarded-PROTO:http\r\n", Some(Scheme::Http)),
+            ("", None),
+            ("X-Forwarded-Proto:\r\n", None),
+            ("X-Forwarded-Proto: HTTPS\r\n", None),
+            ("X-Forwarded-Proto: https, http\r\n", None),
+            ("X_Forwarded_Proto: https\r\n", None),
+            (&*proto.repeat(2), None),
+        ] {
+            assert_eq!(with(fields, forwarded_scheme), scheme, "{fields}");
         }
     }
 

@@ -157,6 +157,10 @@ impl Client {
         }: Newcomer,
     ) -> Result<Self, NotOpened> {
         let snapshot = core.snapshot();
+        let for_balancers = entry == Entry::Http && snapshot.behind_tls_balancer;
+        if for_balancers && !snapshot.trust.lists(peer) {
+            return Err(NotOpened::Preamble(BadPreamble::NoBalancer));
+        }
         let address = if is_in(&snapshot.trust.proxy_protocol_from, peer) {
             let said = preamble::read(&socket, &deadline, peer).await;
             said.map_err(NotOpened::Preamble)?

@@ -210,7 +210,7 @@ async fn judge(
         let refusal = Refusal::Head(error);
         return refuse_unread(core, client, snapshot, refusal, trace, buffer).await;
     }
-    trace.hear(Request { bytes, head }, &snapshot.trust);
+    trace.hear(Request { bytes, head }, snapshot);
     trace.enter(Phase::Decision);
     let websocket = websocket::requested(Request { bytes, head });
     let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());

@@ -41,7 +41,7 @@ impl Exchange<'_> {
         };
         let origin = Origin {
             client: &trace.client.text,
-            scheme: self.place.client.facts().scheme.as_str(),
+            scheme: trace.scheme.as_str(),
             request_id: &trace.request_id,
             websocket: self.websocket.is_some(),
             trailers: self.trailers,

@@ -18,6 +18,8 @@ pub enum BadPreamble {
     Late,
     /// Its sender is not trusted to send one.
     Unlisted,
+    /// None was waited for: only balancers may connect, and this peer is none (S6.3).
+    NoBalancer,
 }
 
 impl BadPreamble {
@@ -28,6 +30,7 @@ impl BadPreamble {
             BadPreamble::Malformed => "proxy_bad",
             BadPreamble::Late => "proxy_late",
             BadPreamble::Unlisted => "proxy_unlisted",
+            BadPreamble::NoBalancer => "balancer_unlisted",
         }
     }
 }

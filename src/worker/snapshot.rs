@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub public_port: u16,
     /// Whose word on a client's address is taken.
     pub trust: Trust,
+    /// The plain listener is for the peers in `trust` alone (S6.3).
+    pub behind_tls_balancer: bool,
     pub limits: Limits,
     pub head_limits: HeadLimits,
     pub timeouts: Timeouts,

@@ -7,8 +7,10 @@ use arrayvec::ArrayString;
 use crate::authn::Identity;
 use crate::clock::Now;
 use crate::http::request::Request;
-use crate::policy::Refusal;
-use crate::policy::client_address::{REQUEST_ID_BYTES_MAX, Trust, forwarded, is_in, request_id};
+use crate::policy::client_address::{
+    REQUEST_ID_BYTES_MAX, forwarded, forwarded_scheme, is_in, request_id,
+};
+use crate::policy::{Refusal, Scheme};
 use crate::telemetry::counters::Verdict;
 use crate::telemetry::record::Record;
 
@@ -72,6 +74,8 @@ pub struct Trace {
     pub request_id: ArrayString<REQUEST_ID_BYTES_MAX>,
     /// Whose request it is.
     pub client: ClientAddress,
+    /// How the client came, as the upstream is told: to us, or to a trusted proxy.
+    pub scheme: Scheme,
     pub phase: Cell<Phase>,
     /// The status sent to the client; 0 until then.
     pub status: Cell<u16>,
@@ -93,6 +97,7 @@ impl Trace {
             started: core.now(),
             request_id: core.request_id(),
             client: client.address,
+            scheme: client.facts().scheme,
             phase: Cell::new(Phase::Head),
             status: Cell::new(0),
             reason: Cell::new("client_closed"),
@@ -107,7 +112,8 @@ impl Trace {
     }
 
     /// Takes over what a trusted proxy says of the request (S7).
-    pub fn hear(&mut self, request: Request<'_>, trust: &Trust) {
+    pub fn hear(&mut self, request: Request<'_>, snapshot: &Snapshot) {
+        let trust = &snapshot.trust;
         let Some(peer) = self.client.address else {
             return;
         };
@@ -115,6 +121,9 @@ impl Trace {
             return;
         }
         self.client = forwarded(request, peer, &trust.forwarded_from).into();
+        if snapshot.behind_tls_balancer && self.scheme == Scheme::Http {
+            self.scheme = forwarded_scheme(request).unwrap_or(Scheme::Http);
+        }
         if let Some(id) = request_id(request) {
             self.request_id = ArrayString::from(id).unwrap_or(self.request_id);
         }

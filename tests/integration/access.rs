@@ -13,6 +13,7 @@ use crate::stage::{bearer, get};
 use crate::support::countries::database;
 use crate::support::{Client, Edge, HOST, Response, Setup, TlsOptions, Tunnel, Upstream, ok};
 
+mod balancer;
 mod reloads;
 
 const PROXY: &str = "127.0.0.2";
@@ -37,7 +38,7 @@ fn setup(tunnels: impl IntoIterator<Item = Tunnel>) -> Setup {
 
 fn with_countries(setup: Setup) -> Setup {
     setup
-        .file("countries.mmdb", german_and_french())
+        .file("countries.mmdb", &german_and_french())
         .tables("[geoip]\ndatabase = \"countries.mmdb\"")
 }
 

@@ -61,12 +61,12 @@ fn another_database_counts_from_the_next_head_on_on_every_core() {
     }
     // The same network is in France now.
     let moved = database(&[("::192.0.2.0/120", "FR"), ("::203.0.113.0/120", "DE")]);
-    edge.reload(|setup| setup.file("countries.mmdb", moved));
+    edge.reload(|setup| setup.file("countries.mmdb", &moved));
     for client in &mut clients {
         assert_eq!(next(&edge, client), refused("country_not_allowed"));
     }
     assert_eq!(asked(&edge, "203.0.113.1", &get("/", "")), forwarded());
-    edge.reload(|setup| setup.file("countries.mmdb", german_and_french()));
+    edge.reload(|setup| setup.file("countries.mmdb", &german_and_french()));
     for client in &mut clients {
         assert_eq!(next(&edge, client), forwarded());
     }

@@ -141,6 +141,13 @@ impl Setup {
         self
     }
 
+    /// The plain listener is for balancers that end TLS.
+    pub fn behind_tls_balancer(mut self) -> Self {
+        let lines = "listen = [\"127.0.0.1:0\"]\nmode = \"serve\"\nbehind_tls_balancer = true\n";
+        self.http = Some(lines.to_owned());
+        self
+    }
+
     pub fn without_http(mut self) -> Self {
         self.http = None;
         self
@@ -173,7 +180,7 @@ impl Setup {
     }
 
     /// A file beside the configuration.
-    pub fn file(mut self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn file(mut self, name: &str, bytes: &(impl AsRef<[u8]> + ?Sized)) -> Self {
         self.files.push((name.to_owned(), bytes.as_ref().to_vec()));
         self
     }
