@@ -181,6 +181,32 @@ fn a_warm_request_whose_sender_is_named_allocates_nothing() {
     assert!(recorded.field("x-adit-assertion").is_some());
 }
 
+/// A thousand networks and a database, asked for a client that a proxy names anew in each request.
+#[test]
+fn a_warm_request_from_where_it_may_come_allocates_nothing() {
+    let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let upstream = Upstream::fixed("hello");
+    let networks: Vec<String> = (0..1000)
+        .map(|n| format!("\"10.{}.{}.0/25\"", n / 250, n % 250))
+        .collect();
+    let lists = format!("trusted_ips = [{}]\ngeoip = [\"DE\"]", networks.join(", "));
+    let database = countries::database(&[("::10.0.0.0/104", "DE"), ("2001:db8::/32", "FR")]);
+    let edge = Edge::setup()
+        .https()
+        .file("countries.mmdb", &database)
+        .tables("[geoip]\ndatabase = \"countries.mmdb\"\n[client_address]\nforwarded_from = [\"127.0.0.1\"]")
+        .tunnel(Tunnel::guarded(HOST, &upstream).line(&lists))
+        .start();
+    let token = token(&edge);
+    let request = String::from_utf8(get(&token)).unwrap();
+    let from = |address: &str| {
+        let line = format!("\r\nX-Forwarded-For: {address}\r\n");
+        request.replacen("\r\n", &line, 1).into_bytes()
+    };
+    assert_eq!(edge.client().ask(from("10.0.0.128")).status, 403);
+    assert_eq!(allocations(&mut edge.client(), &from("10.3.249.127")), 0);
+}
+
 #[test]
 fn under_tls_the_record_layer_makes_two() {
     let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);

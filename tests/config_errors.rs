@@ -1845,6 +1845,14 @@ fn projects_bound_their_tunnels() {
 + mode = "serve"
 ! adit.toml:21:19: tunnel[1].tls_min_version: a TLS minimum needs TLS, and [http] with mode = "serve" lets requests in without: remove one of them
 
+- workspace = "ws-1"
++ workspace = "ws-1"
++ tls_min_version = "tls1.3"
++ [http]
++ listen = ["127.0.0.1:0"]
++ mode = "serve"
+! adit.toml:20:1: tunnel[1].tls_min_version: the TLS minimum of project "proj-1" at adit.toml:13:1 needs TLS, and [http] with mode = "serve" lets requests in without: remove one of them
+
 - token_auth = true
 + token_auth = true
 + tls_min_version = "tls1.3"
@@ -1852,6 +1860,20 @@ fn projects_bound_their_tunnels() {
 + listen = ["127.0.0.1:0"]
 "#,
     );
+}
+
+#[test]
+fn a_minimum_below_that_of_the_listener_is_warned_of() {
+    let folder = Folder::new();
+    let text = format!("{BASE}tls_min_version = \"tls1.2\"\n");
+    assert_eq!(folder.messages(&text, &[]), "");
+    let newer = ("ADIT_HTTPS__TLS_MIN_VERSION", "tls1.3");
+    assert_eq!(
+        folder.messages(&text, &[newer]),
+        "warning: adit.toml:21:19: tunnel[1].tls_min_version: raised to \"tls1.3\", the https.tls_min_version"
+    );
+    let same = text.replace("tls1.2", "tls1.3");
+    assert_eq!(folder.messages(&same, &[newer]), "");
 }
 
 /// S6.3.

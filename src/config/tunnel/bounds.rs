@@ -140,7 +140,13 @@ fn tls_minimum(
     let own = written.map_or(bound, |at| at.value.max(bound));
     let spot = table.spot_of("tls_min_version");
     if own > TlsVersion::Tls12 && context.serves_plain {
-        let message = "a TLS minimum needs TLS, and [http] with mode = \"serve\" lets requests in without: remove one of them";
+        let whose = match written {
+            Some(at) if at.value == own => "a TLS minimum".to_owned(),
+            Some(_) | None => format!("the TLS minimum of {}", named(project)),
+        };
+        let message = format!(
+            "{whose} needs TLS, and [http] with mode = \"serve\" lets requests in without: remove one of them"
+        );
         table.findings.error(&spot, message);
         return None;
     }
