@@ -14,6 +14,7 @@ use super::{bad_configuration, failed, say};
 use crate::config;
 use crate::control::engine::Engine;
 use crate::control::{self, Source};
+use crate::listener::Sockets;
 use crate::pages::SIGN_OUT_PATH;
 use crate::password::PasswordHash;
 use crate::runtime::clock::Clock;
@@ -116,7 +117,7 @@ impl Demo {
             file,
             environment: Vec::new(),
         };
-        match control::run(loaded, source, |engine| {
+        match control::run(loaded, source, Sockets::default(), |engine| {
             say(self.welcome(engine));
         }) {
             Ok(code) => code,

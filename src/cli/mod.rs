@@ -48,8 +48,11 @@ enum Command {
     /// lets exchanges finish for [timeouts] drain. A second signal ends it at once. SIGHUP reads the configuration again:
     /// tunnels, tokens, limits and certificates change without a restart, and a bad file changes nothing.
     ///
+    /// Sockets that systemd passes (LISTEN_FDS) are used for the addresses that they are bound to, and must be those of the
+    /// configuration. Where NOTIFY_SOCKET is set, systemd is told when the edge is ready, reloads and stops.
+    ///
     /// The access log goes to standard output, what the process itself has to say to standard error.
-    Run(ConfigArguments),
+    Run(run::RunArguments),
     /// Check a configuration without running it
     ///
     /// Lists every error with file, line, column, key and cure, and warns of what is allowed but hardly meant. Exit

@@ -19,6 +19,8 @@ use super::engine::Engine;
 use crate::authn::bearer::Bearer;
 use crate::config::settings::AdminListen;
 use crate::http::host::CanonicalHost;
+use crate::listener::passed::PassedSockets;
+use crate::listener::{self, Sockets};
 use crate::secret::Secret;
 use crate::telemetry::metrics;
 
@@ -41,9 +43,16 @@ impl Listener {
     }
 }
 
-/// Binds it and says so in the log.
-pub fn bind(listen: &AdminListen) -> io::Result<Listener> {
-    let listener = open(listen)?;
+/// Finds it among the sockets that were passed, or binds it, and says so in the log.
+pub fn bind(listen: &AdminListen, sockets: &mut Sockets) -> io::Result<Listener> {
+    let listener = match passed(listen, &mut sockets.passed) {
+        Some(listener) => listener,
+        None => open(listen, sockets.takeover)?,
+    };
+    match &listener {
+        Listener::Tcp(listener) => listener.set_nonblocking(true)?,
+        Listener::Unix(listener) => listener.set_nonblocking(true)?,
+    }
     tracing::info!(
         event = "listening",
         address = listener.address()?,
@@ -52,21 +61,28 @@ pub fn bind(listen: &AdminListen) -> io::Result<Listener> {
     Ok(listener)
 }
 
-/// A Unix socket that no process answers on any more is replaced.
-fn open(listen: &AdminListen) -> io::Result<Listener> {
+fn passed(listen: &AdminListen, sockets: &mut PassedSockets) -> Option<Listener> {
+    match listen {
+        AdminListen::Tcp(address) => sockets.take_tcp(*address).map(Listener::Tcp),
+        AdminListen::Unix(path) => sockets.take_unix(path).map(Listener::Unix),
+    }
+}
+
+/// A Unix socket that no process answers on any more is replaced; with `takeover` also one of the older process, whose
+/// answers nobody gets from then on.
+fn open(listen: &AdminListen, takeover: bool) -> io::Result<Listener> {
     match listen {
         AdminListen::Tcp(address) => {
-            let listener = std::net::TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok(Listener::Tcp(listener))
+            let mut bound = listener::bind(*address, 1, takeover)?.listen()?;
+            let listener = bound.pop().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            Ok(Listener::Tcp(listener.into_inner()))
         }
         AdminListen::Unix(path) => {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            if !takeover && std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
             remove_stale_socket(path)?;
             let listener = std::os::unix::net::UnixListener::bind(path)?;
-            listener.set_nonblocking(true)?;
             Ok(Listener::Unix(listener))
         }
     }

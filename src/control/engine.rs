@@ -1,5 +1,6 @@
 //! The cores: their threads, their listeners, and what they are told.
 
+mod begin;
 mod copies;
 mod flows;
 mod keys;
@@ -14,25 +15,23 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::access_log::{Sink, Writer};
+use super::access_log::Writer;
 use super::compile::Lasting;
 use super::ended_sessions::EndedSessions;
-use super::key_sets::{Message, Source, sources};
+use super::key_sets::{KeySets, Message, Source, sources};
 use super::resolve::{self, Upstreams};
-use super::start::{self, CoreHandle, StartError};
-use crate::config::settings::{LogFormat, Settings};
+use super::start::{CoreHandle, StartError};
+use crate::config::settings::Settings;
 use crate::runtime::clock::Clock;
 use crate::telemetry::counters::Counters;
-use crate::telemetry::queue::log_queue;
-use crate::telemetry::record::Format;
 use crate::worker::Command;
 use crate::worker::client::Entry;
 use crate::worker::snapshot::Snapshot;
 use copies::{Signing, compile_all};
 use flows::Flows;
-use keys::{Fetches, asks};
+use keys::Fetches;
 use reloads::{Reloads, fixed};
 
 /// All cores of a running process.
@@ -44,7 +43,10 @@ pub struct Engine {
     public_port: u16,
     clock: Clock,
     log: Option<Writer>,
-    /// What only the control thread changes, when it reloads.
+    /// Held by whoever makes new copies for the cores, which may take seconds: never asked for on the control thread's
+    /// loop.
+    making: Mutex<Making>,
+    /// Held for moments. Whoever needs both has `making` first.
     current: Mutex<Current>,
     draining: AtomicBool,
     reloads: Reloads,
@@ -55,121 +57,34 @@ pub struct Engine {
     key_set_inbox: Mutex<Option<UnboundedReceiver<Message>>>,
 }
 
-struct Current {
+/// What new copies are made of, beside settings.
+struct Making {
     lasting: Lasting,
-    /// Each core's copy, and copies that a core may still hold. Held here too, so that the last drop, which may take long,
-    /// is never on a core.
-    snapshots: Vec<Arc<Snapshot>>,
-    retired: Vec<Arc<Snapshot>>,
-    tunnels: usize,
     upstreams: Upstreams,
     /// `None`: no tunnel's upstream is told who sends.
     signing: Option<Signing>,
-    resolve_every: Duration,
-    key_set_sources: Vec<Source>,
-    /// How often the key set of each issuer was fetched.
-    fetches: BTreeMap<String, Fetches>,
     /// Reloads so far.
     reloads: u64,
     /// What cannot change without a restart.
     fixed: String,
 }
 
-impl Current {
-    fn new(
-        settings: &Settings,
-        lasting: Lasting,
-        snapshots: Vec<Arc<Snapshot>>,
-        signing: Option<Signing>,
-    ) -> Self {
-        Current {
-            lasting,
-            snapshots,
-            retired: Vec::new(),
-            tunnels: settings.tunnels.len(),
-            upstreams: Upstreams::new(&settings.tunnels),
-            signing,
-            resolve_every: settings.timeouts.upstream_resolve,
-            key_set_sources: sources(settings).collect(),
-            fetches: BTreeMap::new(),
-            reloads: 0,
-            fixed: fixed(settings),
-        }
-    }
+/// What is in force.
+struct Current {
+    /// Each core's copy, and copies that a core may still hold. Held here too, so that the last drop, which may take long,
+    /// is never on a core.
+    snapshots: Vec<Arc<Snapshot>>,
+    retired: Vec<Arc<Snapshot>>,
+    tunnels: usize,
+    resolve_every: Duration,
+    key_set_sources: Vec<Source>,
+    /// Those of [`Lasting`], to be looked at.
+    key_sets: KeySets,
+    /// How often the key set of each issuer was fetched.
+    fetches: BTreeMap<String, Fetches>,
 }
 
 impl Engine {
-    /// Binds everything, starts a core on each CPU, and returns when all of them accept.
-    pub fn start(settings: &Settings, sink: Sink, clock: Clock) -> Result<Self, StartError> {
-        let cpus = start::cpus(&settings.cores)?;
-        let bound = start::bind(settings, cpus.len())?;
-        let addresses: Vec<_> = bound
-            .iter()
-            .map(|(entry, bound)| (*entry, bound.address))
-            .collect();
-        let public_port = start::public_port(settings, &addresses);
-        let mut lasting = Lasting::new().map_err(StartError::Tls)?;
-        lasting
-            .key_sets
-            .follow(settings, clock.now().unix_seconds());
-        let (key_sets, key_set_inbox) = unbounded_channel();
-        let ask_for_keys = asks(key_sets.clone());
-        let (ended, flows) = flows::open(settings, public_port, &clock)?;
-        lasting.flow = flows.origin();
-        let signing = Signing::of(settings, public_port, &clock)?;
-        let signer = signing.as_ref();
-        let snapshots = compile_all(settings, public_port, cpus.len(), &mut lasting, signer)?;
-        let format = sink.as_ref().map(|_| log_format(settings.log.format));
-        let listeners = start::by_core(bound, cpus.len());
-        let seeds = cpus.into_iter().zip(listeners).zip(&snapshots);
-        let mut queues = Vec::new();
-        let cores = seeds
-            .enumerate()
-            .map(|(index, ((cpu, listeners), snapshot))| {
-                let log = format.map(|format| {
-                    let (sender, receiver) = log_queue();
-                    queues.push(receiver);
-                    (sender, format)
-                });
-                start::Core {
-                    index,
-                    cpu,
-                    listeners,
-                    snapshot: snapshot.clone(),
-                    log,
-                    ask_for_keys: ask_for_keys.clone(),
-                    ended: ended.copy(),
-                    clock: clock.clone(),
-                }
-                .start(&settings.cores)
-            });
-        let cores: Result<Vec<_>, _> = cores.collect();
-        let (cores, drivers) = cores?.into_iter().unzip();
-        let log = sink
-            .map(|sink| Writer::start(sink, queues))
-            .transpose()
-            .map_err(StartError::Control)?;
-        let current = Current::new(settings, lasting, snapshots, signing);
-        // Whoever fetches is not there yet.
-        let _ = key_sets.send(Message::Sources(current.key_set_sources.clone()));
-        Ok(Engine {
-            cores,
-            drivers,
-            bound: addresses,
-            node: settings.engine.name.clone(),
-            public_port,
-            clock,
-            log,
-            current: Mutex::new(current),
-            draining: false.into(),
-            reloads: Reloads::default(),
-            ended,
-            flows,
-            key_sets,
-            key_set_inbox: Mutex::new(Some(key_set_inbox)),
-        })
-    }
-
     /// The addresses of one kind of listener, with their real ports, in the order written.
     pub fn addresses(&self, entry: Entry) -> impl Iterator<Item = SocketAddr> {
         self.bound
@@ -208,19 +123,15 @@ impl Engine {
     }
 
     fn replace(&self, settings: &Settings, signing: Option<Signing>) -> Result<(), StartError> {
-        let mut current = self.current();
+        let mut making = self.making();
+        let lasting = &mut making.lasting;
         let now = self.clock.now().unix_seconds();
-        current.lasting.key_sets.follow(settings, now);
+        lasting.key_sets.follow(settings, now);
         self.flows.bind(settings)?;
-        current.lasting.flow = self.flows.origin();
-        let snapshots = compile_all(
-            settings,
-            self.public_port,
-            self.cores.len(),
-            &mut current.lasting,
-            signing.as_ref(),
-        )?;
-        if current.fixed != fixed(settings) {
+        lasting.flow = self.flows.origin();
+        let (port, cores) = (self.public_port, self.cores.len());
+        let snapshots = compile_all(settings, port, cores, lasting, signing.as_ref())?;
+        if making.fixed != fixed(settings) {
             tracing::warn!(
                 event = "restart_needed",
                 "[cores], listeners, [admin] and [log] are read at the start only; what changed there waits for a restart"
@@ -228,16 +139,17 @@ impl Engine {
         }
         // Before a core can send anybody there.
         self.flows.follow(settings, self.public_port)?;
-        self.put_in_force(&mut current, snapshots, Command::Swap);
+        self.put_in_force(snapshots, Command::Swap);
+        making.upstreams = Upstreams::new(&settings.tunnels);
+        making.signing = signing;
+        making.reloads += 1;
+        let sources: Vec<_> = sources(settings).collect();
+        let mut current = self.current();
         current.tunnels = settings.tunnels.len();
-        current.upstreams = Upstreams::new(&settings.tunnels);
-        current.key_set_sources = sources(settings).collect();
-        let _ = self
-            .key_sets
-            .send(Message::Sources(current.key_set_sources.clone()));
-        current.signing = signing;
         current.resolve_every = settings.timeouts.upstream_resolve;
-        current.reloads += 1;
+        current.key_sets = making.lasting.key_sets.clone();
+        current.key_set_sources = sources.clone();
+        let _ = self.key_sets.send(Message::Sources(sources));
         Ok(())
     }
 
@@ -245,8 +157,8 @@ impl Engine {
     /// verified stays verified. Takes as long as `lookup`, which answers the addresses of a name, or none.
     pub fn resolve(&self, lookup: impl Fn(&str, u16) -> Vec<SocketAddr>) {
         let (names, reloads) = {
-            let current = self.current();
-            (current.upstreams.names(), current.reloads)
+            let making = self.making();
+            (making.upstreams.names(), making.reloads)
         };
         let found = names
             .into_iter()
@@ -256,20 +168,15 @@ impl Engine {
             })
             .collect();
         let listeners: Vec<_> = self.bound.iter().map(|(_, address)| *address).collect();
-        let mut guard = self.current();
-        let current = &mut *guard;
+        let mut guard = self.making();
+        let making = &mut *guard;
         // A reload meanwhile has resolved its names itself.
-        if current.reloads != reloads || !current.upstreams.update(&found, &listeners) {
+        if making.reloads != reloads || !making.upstreams.update(&found, &listeners) {
             return;
         }
-        let Current {
-            upstreams,
-            snapshots,
-            lasting,
-            ..
-        } = current;
-        let snapshots = resolve::redirect_all(upstreams, snapshots, lasting);
-        self.put_in_force(current, snapshots, Command::Redirect);
+        let snapshots = self.current().snapshots.clone();
+        let snapshots = resolve::redirect_all(&making.upstreams, &snapshots, &mut making.lasting);
+        self.put_in_force(snapshots, Command::Redirect);
     }
 
     /// How often names of upstreams are resolved anew.
@@ -277,10 +184,9 @@ impl Engine {
         self.current().resolve_every
     }
 
-    /// Returns when every core works by its new copy.
+    /// Returns when every core works by its new copy. The caller holds `making`.
     fn put_in_force(
         &self,
-        current: &mut Current,
         snapshots: Vec<Arc<Snapshot>>,
         command: impl Fn(Arc<Snapshot>) -> Command,
     ) {
@@ -296,15 +202,16 @@ impl Engine {
         for _ in &self.cores {
             let _ = taken.recv_timeout(ANSWER_WITHIN);
         }
+        let mut current = self.current();
         let old = std::mem::replace(&mut current.snapshots, snapshots);
         current.retired.extend(old);
     }
 
-    /// Frees copies that no core holds any more.
-    pub fn drop_retired(&self) {
-        self.current()
-            .retired
-            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    /// Copies that no core holds any more. To drop them may take long.
+    pub fn take_unused(&self) -> Vec<Arc<Snapshot>> {
+        let mut current = self.current();
+        let is_unused = |snapshot: &mut Arc<Snapshot>| Arc::strong_count(snapshot) == 1;
+        current.retired.extract_if(.., is_unused).collect()
     }
 
     /// What every core has counted. A core that does not answer in time is missing.
@@ -370,15 +277,12 @@ impl Engine {
         }
     }
 
+    fn making(&self) -> std::sync::MutexGuard<'_, Making> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn current(&self) -> std::sync::MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn log_format(format: LogFormat) -> Format {
-    match format {
-        LogFormat::Json => Format::Json,
-        LogFormat::Text => Format::Text,
     }
 }
 

@@ -17,6 +17,7 @@ mod key_sets;
 mod process_log;
 mod reload;
 mod resolve;
+mod service;
 pub mod start;
 mod state;
 mod watch;
@@ -27,10 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::assertion::LOOK_SECONDS;
 use crate::config::settings::Settings;
 use crate::config::{self, Fingerprint, Loaded, Sources};
+use crate::listener::Sockets;
 use crate::policy::Policy;
 use crate::runtime::clock::Clock;
 use crate::runtime::process;
@@ -38,6 +41,7 @@ use engine::Engine;
 pub use flows::serve as serve_flows;
 use key_sets::KeySets;
 use reload::{Reloader, Reloads};
+use service::ServiceManager;
 use start::StartError;
 use watch::Watch;
 
@@ -61,10 +65,11 @@ pub struct Source {
     pub environment: Vec<(String, String)>,
 }
 
-/// Runs until a signal ends it. `started` is called once everything is bound and every core accepts.
+/// Runs on these sockets until a signal ends it. `started` is called once everything is bound and every core accepts.
 pub fn run(
     loaded: Loaded,
     source: Source,
+    sockets: Sockets,
     started: impl FnOnce(&Engine),
 ) -> Result<ExitCode, StartError> {
     let Loaded {
@@ -84,12 +89,14 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(StartError::Control)?;
-    control.block_on(supervise(settings, source, (sources, fingerprint), started))
+    let files = (sources, fingerprint);
+    control.block_on(supervise(settings, source, sockets, files, started))
 }
 
 async fn supervise(
     settings: Settings,
     source: Source,
+    mut sockets: Sockets,
     files: (Sources, Fingerprint),
     started: impl FnOnce(&Engine),
 ) -> Result<ExitCode, StartError> {
@@ -97,12 +104,14 @@ async fn supervise(
     let mut signals = Signals::open().map_err(StartError::Control)?;
     let admin = match &settings.admin {
         Some(admin) => Some(
-            admin::bind(&admin.listen).map_err(|error| StartError::admin(&admin.listen, error))?,
+            admin::bind(&admin.listen, &mut sockets)
+                .map_err(|error| StartError::admin(&admin.listen, error))?,
         ),
         None => None,
     };
     let sink = access_log::open(&settings.log.access).map_err(StartError::AccessLog)?;
-    let engine = Arc::new(Engine::start(&settings, sink, Clock::default())?);
+    let engine = Engine::start_on(&settings, sockets, sink, Clock::default())?;
+    let engine = Arc::new(engine);
     if let (Some(listener), Some(admin)) = (admin, &settings.admin) {
         let token = admin.bearer_token.clone();
         tokio::spawn(admin::serve(listener, engine.clone(), token));
@@ -122,15 +131,39 @@ async fn supervise(
     tokio::spawn(renew_keys(engine.clone()));
     tokio::spawn(serve_flows(engine.clone()));
     started(&engine);
+    let manager = Arc::new(ServiceManager::at(
+        std::env::var("NOTIFY_SOCKET").ok().as_deref(),
+    ));
+    manager.ready(settings.tunnels.len());
     let drain = settings.timeouts.drain;
-    let (watch, mut changes) = Watch::open();
-    let reloader = Reloader::new(engine.clone(), source, watch, settings, files);
-    let mut reloads = Reloads::new(reloader);
+    let (watch, changes) = Watch::open();
+    let parts = (engine.clone(), manager.clone());
+    let reloader = Reloader::new(parts, source, watch, settings, files);
+    if !wait(&engine, &mut signals, changes, Reloads::new(reloader)).await {
+        tracing::error!(
+            event = "core_ended",
+            "a core ended by itself; the process ends with it"
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    manager.stopping(drain);
+    let code = stop(&engine, &mut signals, drain).await;
+    engine.close_flows();
+    Ok(code)
+}
+
+/// Reloads when it is time, until the process is to end. `false`: it has to, because a core has ended.
+async fn wait(
+    engine: &Engine,
+    signals: &mut Signals,
+    mut changes: UnboundedReceiver<()>,
+    mut reloads: Reloads,
+) -> bool {
     // What has changed since the files were read was not watched yet.
     reloads.notice();
     loop {
         let event = tokio::select! {
-            event = signals.next(&engine) => event,
+            event = signals.next(engine) => event,
             Some(()) = changes.recv() => Event::Changed,
             ended = reloads.ended() => {
                 if let Err(error) = ended {
@@ -140,21 +173,12 @@ async fn supervise(
             }
         };
         match event {
-            Event::Stop => break,
+            Event::Stop => return true,
             Event::Hangup => reloads.ask(),
             Event::Changed => reloads.notice(),
-            Event::CoreEnded => {
-                tracing::error!(
-                    event = "core_ended",
-                    "a core ended by itself; the process ends with it"
-                );
-                return Ok(ExitCode::FAILURE);
-            }
+            Event::CoreEnded => return false,
         }
     }
-    let code = stop(&engine, &mut signals, drain).await;
-    engine.close_flows();
-    Ok(code)
 }
 
 /// Lets exchanges under way finish, as long as `within` or until a second signal.
@@ -268,7 +292,10 @@ impl Signals {
                 _ = self.interrupt.recv() => return Event::Stop,
                 _ = self.hangup.recv() => return Event::Hangup,
                 () = tokio::time::sleep(WATCH) => {
-                    engine.drop_retired();
+                    let unused = engine.take_unused();
+                    if !unused.is_empty() {
+                        tokio::task::spawn_blocking(move || drop(unused));
+                    }
                     if engine.any_ended() {
                         return Event::CoreEnded;
                     }

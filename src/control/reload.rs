@@ -7,6 +7,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::Source;
 use super::engine::Engine;
+use super::service::ServiceManager;
 use super::watch::Watch;
 use crate::config::settings::Settings;
 use crate::config::{self, Fingerprint, Loaded, Report, Sources, diff};
@@ -14,6 +15,7 @@ use crate::config::{self, Fingerprint, Loaded, Report, Sources, diff};
 /// What a reload starts from.
 pub(super) struct Reloader {
     engine: Arc<Engine>,
+    manager: Arc<ServiceManager>,
     source: Source,
     watch: Watch,
     sources: Sources,
@@ -25,7 +27,7 @@ pub(super) struct Reloader {
 
 impl Reloader {
     pub(super) fn new(
-        engine: Arc<Engine>,
+        (engine, manager): (Arc<Engine>, Arc<ServiceManager>),
         source: Source,
         mut watch: Watch,
         settings: Settings,
@@ -34,6 +36,7 @@ impl Reloader {
         watch.follow(sources.folders());
         Reloader {
             engine,
+            manager,
             source,
             watch,
             sources,
@@ -50,6 +53,13 @@ impl Reloader {
             return;
         }
         self.fingerprint = before;
+        self.manager.reloading(self.engine.clock());
+        self.take(asked);
+        self.manager.ready(self.settings.tunnels.len());
+    }
+
+    /// Puts in force what the files say now.
+    fn take(&mut self, asked: bool) {
         let loaded = match self.load() {
             Ok(loaded) => loaded,
             Err(report) => {

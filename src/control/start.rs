@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -12,7 +12,8 @@ use ring::rand::SecureRandom;
 use super::assertion_keys::KeysError;
 use crate::authn::session::Ended;
 use crate::config::settings::{AdminListen, Cores, Driver, HttpMode, Settings, Workers};
-use crate::listener::{self, Bound};
+use crate::listener::passed::PassedSockets;
+use crate::listener::{self, Bound, Sockets, Unopened};
 use crate::runtime::clock::Clock;
 use crate::runtime::driver::{Chosen, Wanted};
 use crate::runtime::mailbox::{Sender, mailbox};
@@ -28,6 +29,8 @@ use crate::worker::{self, Command, Start};
 #[derive(Debug)]
 pub enum StartError {
     Bind(SocketAddr, io::Error),
+    /// Sockets that were passed are not those of the configuration.
+    Passed(String),
     Admin(String, io::Error),
     AccessLog(io::Error),
     Cores(String),
@@ -57,6 +60,7 @@ impl fmt::Display for StartError {
             StartError::Bind(address, error) => {
                 write!(f, "cannot listen on {address}: {error}{}", bind_cure(error))
             }
+            StartError::Passed(problem) => write!(f, "sockets that were passed: {problem}"),
             StartError::Admin(listen, error) => {
                 write!(
                     f,
@@ -88,7 +92,7 @@ fn bind_cure(error: &io::Error) -> &'static str {
     const CURES: [(io::ErrorKind, &str); 3] = [
         (
             io::ErrorKind::AddrInUse,
-            "; another process listens there (perhaps adit itself, started before)",
+            "; another process listens there (perhaps adit itself, started before: --takeover serves beside it)",
         ),
         (
             io::ErrorKind::PermissionDenied,
@@ -105,10 +109,12 @@ fn bind_cure(error: &io::Error) -> &'static str {
 
 impl std::error::Error for StartError {}
 
+/// Binds every address of tunnels, or finds it among the sockets that were passed, all of which must have a use.
 pub(super) fn bind(
     settings: &Settings,
+    mut sockets: Sockets,
     cores: usize,
-) -> Result<Vec<(Entry, listener::Bound)>, StartError> {
+) -> Result<Vec<(Entry, Bound)>, StartError> {
     let https = settings
         .https
         .iter()
@@ -121,15 +127,39 @@ pub(super) fn bind(
         };
         http.listen.iter().map(move |address| (entry, *address))
     });
-    https
-        .chain(http)
-        .map(|(entry, address)| {
-            let bound =
-                listener::bind(address, cores).map_err(|error| StartError::Bind(address, error))?;
-            tracing::info!(event = "listening", address = %bound.address, entry = entry.as_str());
-            Ok((entry, bound))
-        })
-        .collect()
+    let bound = https.chain(http).map(|(entry, address)| {
+        let bound = if sockets.activated {
+            passed(&mut sockets.passed, address, cores)?
+        } else {
+            listener::bind(address, cores, sockets.takeover)
+                .map_err(|error| StartError::Bind(address, error))?
+        };
+        tracing::info!(event = "listening", address = %bound.address, entry = entry.as_str());
+        Ok((entry, bound))
+    });
+    let bound = bound.collect::<Result<_, _>>()?;
+    if sockets.passed.is_empty() {
+        return Ok(bound);
+    }
+    Err(StartError::Passed(format!(
+        "no listen entry of the configuration is {}; add it to [https], [http] or [admin], or remove it from the socket unit",
+        sockets.passed
+    )))
+}
+
+fn passed(
+    sockets: &mut PassedSockets,
+    address: SocketAddr,
+    cores: usize,
+) -> Result<Bound, StartError> {
+    match sockets.take_tcp(address) {
+        Some(socket) => {
+            Bound::passed(socket, cores).map_err(|error| StartError::Bind(address, error))
+        }
+        None => Err(StartError::Passed(format!(
+            "{address} of [https] or [http] listen is not among them; add ListenStream={address} to the socket unit, or remove it from listen"
+        ))),
+    }
 }
 
 /// The port browsers see: as configured, or that of the first TLS listener.
@@ -142,15 +172,21 @@ pub(super) fn public_port(settings: &Settings, addresses: &[(Entry, SocketAddr)]
     configured.or(first).unwrap_or(443)
 }
 
-/// The listeners of each core: one of every address.
-pub(super) fn by_core(bound: Vec<(Entry, Bound)>, cores: usize) -> Vec<Vec<(TcpListener, Entry)>> {
+/// The listeners of each core: one of every address. From here on the kernel completes connections on all of them.
+pub(super) fn by_core(
+    bound: Vec<(Entry, Bound)>,
+    cores: usize,
+) -> Result<Vec<Vec<(Unopened, Entry)>>, StartError> {
     let mut listeners: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
     for (entry, bound) in bound {
-        for (list, socket) in listeners.iter_mut().zip(bound.sockets) {
+        let address = bound.address;
+        let sockets = bound.listen();
+        let sockets = sockets.map_err(|error| StartError::Bind(address, error))?;
+        for (list, socket) in listeners.iter_mut().zip(sockets) {
             list.push((socket, entry));
         }
     }
-    listeners
+    Ok(listeners)
 }
 
 /// The CPU of each core; `None` leaves a core unpinned.
@@ -175,7 +211,7 @@ pub(super) fn cpus(cores: &Cores) -> Result<Vec<Option<usize>>, StartError> {
 pub(super) struct Core {
     pub index: usize,
     pub cpu: Option<usize>,
-    pub listeners: Vec<(TcpListener, Entry)>,
+    pub listeners: Vec<(Unopened, Entry)>,
     pub snapshot: Arc<Snapshot>,
     pub log: Option<(LogSender, Format)>,
     pub ask_for_keys: AskForKeys,

@@ -45,6 +45,8 @@ struct Entry {
     wait: Wait,
     /// Where in the order of all that began to wait: the longest is the lowest, and no two are alike.
     turn: u64,
+    /// A whole request has come from it.
+    asked: bool,
     /// An authenticated request was accepted from it: it is ended after all others (S9).
     proven: bool,
     /// Its unfinished head has taken a large buffer.
@@ -135,13 +137,13 @@ impl Deadlines {
     }
 
     /// Ends the receiving direction of every socket that is between two requests: its task reads the end and leaves,
-    /// unless a request was there already.
-    pub fn end_idle(&self) {
+    /// unless a request was there already. `fresh`: also of those whose first request is still to come.
+    pub fn end_idle(&self, fresh: bool) {
         for entry in self
             .entries
             .borrow()
             .iter()
-            .filter(|entry| entry.fd >= 0 && entry.wait == Wait::Idle)
+            .filter(|entry| entry.fd >= 0 && entry.wait == Wait::Idle && (entry.asked || fresh))
         {
             shutdown(entry.fd, libc::SHUT_RD);
         }
@@ -182,6 +184,7 @@ impl Entry {
             fired: false,
             wait: Wait::Busy,
             turn: 0,
+            asked: false,
             proven: false,
             long_head: false,
             evicted: false,
@@ -197,6 +200,7 @@ impl Entry {
         self.fd = fd;
         (self.read_ms, self.write_ms, self.lent_ms) = (NEVER, NEVER, NEVER);
         (self.fired, self.proven, self.evicted) = (false, false, false);
+        self.asked = false;
         (self.wait, self.long_head, self.heard) = (Wait::Busy, false, false);
         self.tied = leaving::Tie::default();
     }
@@ -247,7 +251,7 @@ impl Deadline {
         let Some(entry) = entries.get_mut(self.index) else {
             return false;
         };
-        (entry.read_ms, entry.wait) = (NEVER, Wait::Busy);
+        (entry.read_ms, entry.wait, entry.asked) = (NEVER, Wait::Busy, true);
         entry.end_long_head(&self.table.long_heads);
         !entry.evicted
     }

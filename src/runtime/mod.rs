@@ -19,6 +19,7 @@ pub mod deadline;
 pub mod driver;
 pub mod link;
 pub mod mailbox;
+pub mod passed;
 pub mod process;
 pub mod socket;
 pub mod stage;

@@ -279,7 +279,25 @@ pub(super) fn look(sockets: &[(usize, RawFd)]) -> Vec<(usize, Seen)> {
         .collect()
 }
 
-/// Ends a listening descriptor of this core: an accept under way completes with an error.
-pub(crate) fn shutdown_listener(fd: RawFd) {
+/// Ends a listening descriptor of this core: an accept under way completes with an error. Answers the connections that the
+/// kernel had completed and nobody had accepted, which it would reset.
+pub(crate) fn close_listener(fd: RawFd) -> Vec<(Socket, SocketAddr)> {
+    // SAFETY: the caller, whose listener it is, keeps the descriptor open; it is looked at no longer than this call.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
+    let listener = SockRef::from(&descriptor);
+    let waiting = match listener.set_nonblocking(true) {
+        Ok(()) => std::iter::from_fn(|| accept_now(&listener)).collect(),
+        Err(_) => Vec::new(),
+    };
     shutdown(fd, libc::SHUT_RD);
+    waiting
+}
+
+/// One connection that waits on a listener that does not.
+fn accept_now(listener: &socket2::Socket) -> Option<(Socket, SocketAddr)> {
+    let (accepted, peer) = listener.accept().ok()?;
+    let nonblocking = super::driver::wants_nonblocking();
+    accepted.set_nonblocking(nonblocking).ok()?;
+    let stream = TcpStream::from_std(accepted.into()).ok()?;
+    Some((Socket::new(stream), peer.as_socket()?))
 }

@@ -83,7 +83,9 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
     loop {
         let buffer = match carried.take() {
             Some(buffer) => buffer,
-            None if core.is_draining() => break Box::pin(client.finish(LINGER)).await,
+            None if served > 0 && core.is_draining() => {
+                break Box::pin(client.finish(LINGER)).await;
+            }
             None => {
                 let idle = core.snapshot().timeouts.idle;
                 match client.wait_idle(core, idle, served > 0).await {

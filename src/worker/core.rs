@@ -61,7 +61,8 @@ pub struct Core {
     )]
     works: RefCell<Vec<Box<Work>>>,
     pub admission: Admission,
-    draining: Cell<bool>,
+    /// Since when, on the monotonic clock.
+    draining: Cell<Option<Duration>>,
     aborted: Cell<bool>,
     next_id: Cell<u64>,
     /// How far the wall clock is ahead of the monotonic one, as the last sweep saw it.
@@ -89,6 +90,10 @@ const WORKS_KEPT: usize = 1024;
 /// How long, and how often, a new connection waits for those that make way for it.
 const ADMISSION_PAUSE: Duration = Duration::from_millis(1);
 const ADMISSION_PAUSES: usize = 50;
+
+/// How long a draining core waits for the first request of a connection: whoever has just connected is about to ask, and
+/// would see a failure where a connection that was used before is simply made anew.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 impl Core {
     pub fn new(
@@ -124,7 +129,7 @@ impl Core {
             })),
             works: RefCell::new(Vec::new()),
             admission: Admission::default(),
-            draining: Cell::new(false),
+            draining: Cell::new(None),
             aborted: Cell::new(false),
             next_id: Cell::new(seed),
             wall_ahead: Cell::new(now.unix.saturating_sub(now.monotonic)),
@@ -200,9 +205,6 @@ impl Core {
     pub async fn admit(&self) -> Option<Slot> {
         for _ in 0..ADMISSION_PAUSES {
             let most = self.snapshot.borrow().limits.connections_per_core;
-            if self.draining.get() {
-                return None;
-            }
             match self.admission.admit(most, &self.deadlines) {
                 Admitted::Yes(slot) => return Some(slot),
                 Admitted::Instead(slot) => {
@@ -229,13 +231,13 @@ impl Core {
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining.get().is_some()
     }
 
-    /// From now on every answer is the last on its connection.
+    /// From now on every answer is the last on its connection. One that has just come in may still ask once.
     pub fn drain(&self) {
-        self.draining.set(true);
-        self.deadlines.end_idle();
+        self.draining.set(Some(self.clock.monotonic()));
+        self.deadlines.end_idle(false);
         self.pools.clear();
     }
 
@@ -251,7 +253,7 @@ impl Core {
     }
 
     pub fn is_drained(&self) -> bool {
-        self.draining.get() && self.admission.open() == 0
+        self.is_draining() && self.admission.open() == 0
     }
 
     /// Fires the deadlines that have passed and closes unused upstream connections.
@@ -261,6 +263,10 @@ impl Core {
         self.date.set(http_date(now.unix));
         self.standing.sweep(now.unix_seconds());
         let now = now.monotonic;
+        let draining = self.draining.get();
+        if draining.is_some_and(|since| since + FIRST_REQUEST <= now) {
+            self.deadlines.end_idle(true);
+        }
         self.deadlines.sweep(now);
         self.keys.sweep(now);
         let keepalive = self.snapshot.borrow().timeouts.upstream_keepalive;

@@ -30,18 +30,19 @@ mod upgraded;
 mod upload;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authn::session::{Ended, Short};
 use crate::forward::Room;
-use crate::listener::{Accepted, Listener};
+use crate::listener::{self, Accepted, Listener};
 use crate::runtime::buffer::Buffer;
 use crate::runtime::clock::Clock;
 use crate::runtime::deadline::SWEEP_INTERVAL;
 use crate::runtime::driver::{self, Chosen, Wanted};
 use crate::runtime::mailbox::{Receiver, Unopened};
+use crate::runtime::socket::Socket;
 use crate::runtime::task::catch_panic;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
@@ -63,7 +64,7 @@ pub struct Start {
     pub cpu: Option<usize>,
     pub driver: Wanted,
     pub ring_entries: u32,
-    pub listeners: Vec<(TcpListener, Entry)>,
+    pub listeners: Vec<(listener::Unopened, Entry)>,
     pub snapshot: Arc<Snapshot>,
     pub commands: Unopened<Command>,
     /// `None`: no access log.
@@ -180,12 +181,15 @@ async fn serve(
             Command::Abort => core.abort(),
             Command::Drain => {
                 core.drain();
-                for (listener, _) in &listeners {
-                    listener.close();
+                for (listener, entry) in &listeners {
+                    for (socket, peer) in listener.close() {
+                        welcome(&core, socket, peer, *entry).await;
+                    }
                 }
             }
         }
-        if core.is_drained() {
+        let mut listeners = listeners.iter();
+        if core.is_drained() && !listeners.any(|(listener, _)| listener.is_accepting()) {
             break;
         }
     }
@@ -195,30 +199,7 @@ async fn serve(
 async fn accept(core: Rc<Core>, listener: Rc<Listener>, entry: Entry) {
     loop {
         match listener.accept().await {
-            Accepted::Connection(socket, peer) => {
-                core.count(|counters| counters.connections_total += 1);
-                let Some(slot) = core.admit().await else {
-                    core.count(|counters| counters.connections_shed += 1);
-                    continue;
-                };
-                // Entered now and not when its task first runs: if there is no room for the next one, this one waits.
-                let deadline = core.deadlines.watch(socket.fd());
-                deadline.pend();
-                let core = core.clone();
-                let newcomer = Newcomer {
-                    deadline,
-                    socket,
-                    peer: peer.ip(),
-                    entry,
-                };
-                monoio::spawn(async move {
-                    let serving = catch_panic(connection::serve(&core, newcomer));
-                    if serving.await.is_err() {
-                        core.count(|counters| counters.panics += 1);
-                    }
-                    drop(slot);
-                });
-            }
+            Accepted::Connection(socket, peer) => welcome(&core, socket, peer, entry).await,
             Accepted::Exhausted => {
                 core.count(|counters| counters.accepts_exhausted += 1);
                 core.make_room();
@@ -227,6 +208,32 @@ async fn accept(core: Rc<Core>, listener: Rc<Listener>, entry: Entry) {
             Accepted::Closed => break,
         }
     }
+}
+
+/// Begins to serve one connection, if there is room for it.
+async fn welcome(core: &Rc<Core>, socket: Socket, peer: SocketAddr, entry: Entry) {
+    core.count(|counters| counters.connections_total += 1);
+    let Some(slot) = core.admit().await else {
+        core.count(|counters| counters.connections_shed += 1);
+        return;
+    };
+    // Entered now and not when its task first runs: if there is no room for the next one, this one waits.
+    let deadline = core.deadlines.watch(socket.fd());
+    deadline.pend();
+    let core = core.clone();
+    let newcomer = Newcomer {
+        deadline,
+        socket,
+        peer: peer.ip(),
+        entry,
+    };
+    monoio::spawn(async move {
+        let serving = catch_panic(connection::serve(&core, newcomer));
+        if serving.await.is_err() {
+            core.count(|counters| counters.panics += 1);
+        }
+        drop(slot);
+    });
 }
 
 async fn sweep(core: Rc<Core>) {

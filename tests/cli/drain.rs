@@ -59,6 +59,24 @@ fn a_request_under_way_finishes_and_no_other_begins() {
 }
 
 #[test]
+fn who_has_just_connected_may_still_ask_once() {
+    let (_folder, origin, mut process, client) = with_a_request_under_way("");
+    let address = process.address("http");
+    let mut fresh = connect(address);
+    process.signal("TERM");
+    process.event("draining");
+    let token = bearer(&token());
+    let request = format!("GET /fresh HTTP/1.1\r\nHost: {HOST}\r\n{token}\r\n\r\n");
+    fresh.write_all(request.as_bytes()).unwrap();
+    let answer = rest(fresh);
+    assert_eq!((answer.status(), answer.body()), (200, "origin: /fresh"));
+    assert_eq!(answer.field("connection"), Some("close"));
+    origin.release();
+    assert_eq!(rest(client).status(), 200);
+    assert_eq!(process.event("stopped")["in_time"], true);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     for (first, second) in [("TERM", "TERM"), ("TERM", "INT"), ("INT", "TERM")] {
         let (_folder, _origin, mut process, _client) = with_a_request_under_way("");

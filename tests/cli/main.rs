@@ -33,4 +33,5 @@ mod reload;
 mod sign_in;
 mod start;
 mod token;
+mod upgrade;
 mod user;

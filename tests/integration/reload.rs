@@ -91,7 +91,7 @@ fn tunnels_come_go_and_change() {
 
     edge.reload(|setup| setup.without_tunnels());
     assert_eq!(ask(HOST).0, 404);
-    edge.engine().drop_retired();
+    drop(edge.engine().take_unused());
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Engine {
     /// Puts settings in force that differ from those in force in what was taken back alone. Nothing else is looked at anew:
     /// keys that cannot be read now must not keep a token good (S10.1).
     pub fn take_back(&self, settings: &Settings) -> Result<(), StartError> {
-        let signing = self.current().signing.clone();
+        let signing = self.making().signing.clone();
         self.replace(settings, signing)
     }
 
@@ -50,8 +50,8 @@ impl Engine {
     /// be had, those in force go on.
     pub fn renew_keys(&self) {
         let (signing, reloads) = {
-            let current = self.current();
-            (current.signing.clone(), current.reloads)
+            let making = self.making();
+            (making.signing.clone(), making.reloads)
         };
         let Some(old) = signing else { return };
         let new = match Signing::with(old.key_file, &self.clock) {
@@ -60,10 +60,9 @@ impl Engine {
                 return tracing::error!(event = "assertion_keys_failed", %error, "the keys stay as they are");
             }
         };
-        let mut guard = self.current();
-        let current = &mut *guard;
+        let mut making = self.making();
         // A reload meanwhile has looked itself.
-        if current.reloads != reloads || new.signer.is_like(&old.signer) {
+        if making.reloads != reloads || new.signer.is_like(&old.signer) {
             return;
         }
         let renewed = |snapshot: &Arc<Snapshot>| {
@@ -72,9 +71,9 @@ impl Engine {
                 ..Snapshot::clone(snapshot)
             })
         };
-        let snapshots = current.snapshots.iter().map(renewed).collect();
-        self.put_in_force(current, snapshots, Command::Redirect);
-        current.signing = Some(new);
+        let snapshots = self.current().snapshots.clone();
+        self.put_in_force(snapshots.iter().map(renewed).collect(), Command::Redirect);
+        making.signing = Some(new);
         tracing::info!(event = "assertion_keys_changed", "in force");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::{Current, Engine};
+use super::Engine;
 use crate::control::key_sets::{Message, Source, Stored};
 use crate::telemetry::metrics::IssuerKeys;
 use crate::token::KeySet;
@@ -56,44 +56,48 @@ impl Engine {
         source: &Source,
         stored: Stored,
     ) -> Option<Taken> {
-        let mut current = self.current();
-        if !current.key_set_sources.contains(source) {
+        let mut making = self.making();
+        if !self.current().key_set_sources.contains(source) {
             return None;
         }
         let issuer = &source.id.issuer;
-        let before = current.lasting.key_sets.get(&source.id);
+        let key_sets = &mut making.lasting.key_sets;
+        let before = key_sets.get(&source.id);
         let changed = before.is_none_or(|before| before.text != stored.text);
         let set = KeySet::parse(&stored.text, &source.algorithms)?;
         let keys = set.len();
-        current
-            .lasting
-            .key_sets
-            .put(source.id.clone(), Some(stored));
+        key_sets.put(source.id.clone(), Some(stored));
         if changed {
-            self.put_key_set(&mut current, issuer, &set);
+            self.put_key_set(issuer, &set);
         }
+        let mut current = self.current();
+        current.key_sets = making.lasting.key_sets.clone();
         current.fetches.entry(issuer.clone()).or_default().good += 1;
         Some(Taken { keys, changed })
     }
 
     /// A set could not be renewed. Says whether it was taken out of force, as too old.
     pub(in crate::control) fn key_set_failed(&self, source: &Source) -> bool {
-        let mut current = self.current();
+        let mut making = self.making();
         let issuer = &source.id.issuer;
+        let mut current = self.current();
         current.fetches.entry(issuer.clone()).or_default().failed += 1;
+        drop(current);
         let now = self.clock.now().unix_seconds();
-        let before = current.lasting.key_sets.get(&source.id);
+        let key_sets = &mut making.lasting.key_sets;
+        let before = key_sets.get(&source.id);
         if !before.is_some_and(|before| before.is_stale(&source.from, now)) {
             return false;
         }
-        current.lasting.key_sets.put(source.id.clone(), None);
-        self.put_key_set(&mut current, issuer, &KeySet::default());
+        key_sets.put(source.id.clone(), None);
+        self.put_key_set(issuer, &KeySet::default());
+        self.current().key_sets = key_sets.clone();
         true
     }
 
     /// Every head that arrives after this returned is judged by the new keys; tokens that were verified by the old ones
     /// are verified anew.
-    fn put_key_set(&self, current: &mut Current, issuer: &str, set: &KeySet) {
+    fn put_key_set(&self, issuer: &str, set: &KeySet) {
         let renewed = |snapshot: &Arc<Snapshot>| {
             let policy = snapshot.policy.with_key_set(issuer, set);
             policy.map_or_else(
@@ -106,8 +110,8 @@ impl Engine {
                 },
             )
         };
-        let snapshots = current.snapshots.iter().map(renewed).collect();
-        self.put_in_force(current, snapshots, Command::Swap);
+        let snapshots = self.current().snapshots.clone();
+        self.put_in_force(snapshots.iter().map(renewed).collect(), Command::Swap);
     }
 
     /// What the metrics say about the key sets of issuers, by issuer.
@@ -116,7 +120,7 @@ impl Engine {
         let sources = current.key_set_sources.iter();
         sources
             .map(|source| {
-                let (id, sets) = (&source.id, &current.lasting.key_sets);
+                let (id, sets) = (&source.id, &current.key_sets);
                 let fetches = current.fetches.get(&id.issuer);
                 let seen = IssuerKeys {
                     keys: sets.keys(id, &source.algorithms).len() as u64,

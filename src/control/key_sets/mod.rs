@@ -73,7 +73,7 @@ pub(super) fn sources(settings: &Settings) -> impl Iterator<Item = Source> {
 }
 
 /// The sets that tokens are verified with.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KeySets(BTreeMap<KeySetId, Stored>);
 
 impl KeySets {

@@ -12,6 +12,7 @@ pub mod process;
 #[path = "../../integration/support/program.rs"]
 #[allow(dead_code, reason = "the integration tests want more of it")]
 pub mod program;
+pub mod websocket;
 
 pub use client_certificate::{ClientAuthority, ClientCertificate};
 pub use folder::{BASE_HOST, CONNECT, Folder, HOST, SECRET};

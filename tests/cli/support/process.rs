@@ -1,12 +1,14 @@
 //! `adit` as a child process whose lines are read as they come.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::SockRef;
 
 use super::Folder;
 
@@ -74,6 +76,29 @@ impl Process {
     pub fn begin(folder: &Folder, change: impl FnOnce(&mut Command)) -> Process {
         let file = folder.path("adit.toml");
         let mut command = command(&["run", "--config", file.to_str().unwrap()]);
+        change(&mut command);
+        Process::spawn(command)
+    }
+
+    /// `adit run` as a service manager starts it, with these sockets, each under a name; not waited for.
+    pub fn activated(
+        folder: &Folder,
+        sockets: &[(&str, &TcpListener)],
+        change: impl FnOnce(&mut Command),
+    ) -> Process {
+        // Numbers that the shell does not overwrite while it moves them to where they belong.
+        let passed: Vec<TcpListener> = sockets.iter().map(|(_, socket)| high(socket)).collect();
+        let moves: String = (3..)
+            .zip(&passed)
+            .map(|(to, socket)| format!("{to}<&{0} {0}<&- ", socket.as_raw_fd()))
+            .collect();
+        let script = format!("exec {moves}; export LISTEN_PID=$$; exec \"$0\" \"$@\"");
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_adit"), "run", "--config"]);
+        command.arg(folder.path("adit.toml")).env_clear();
+        command.env("LISTEN_FDS", sockets.len().to_string());
+        command.env("LISTEN_FDNAMES", names.join(":"));
         change(&mut command);
         Process::spawn(command)
     }
@@ -151,6 +176,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The same socket under a number of ten or more, which a child inherits.
+fn high(socket: &TcpListener) -> TcpListener {
+    let mut low = Vec::new();
+    loop {
+        let copy = socket.try_clone().unwrap();
+        if copy.as_raw_fd() >= 10 {
+            SockRef::from(&copy).set_cloexec(false).unwrap();
+            return copy;
+        }
+        low.push(copy);
     }
 }
 
