@@ -139,6 +139,18 @@ impl TokenCache {
         self.bytes = 0;
     }
 
+    /// Forgets at most so many, those first that were used least lately; says whether some are left. For a cache whose keys
+    /// have been replaced: to drop all of a large one at once takes milliseconds.
+    pub fn shed(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some((oldest, dropped)) = self.entries.pop_lru() else {
+                return false;
+            };
+            self.bytes -= entry_bytes(&oldest, &dropped);
+        }
+        !self.is_empty()
+    }
+
     /// How often patterns were known that cannot be compiled.
     pub fn spared(&self) -> u64 {
         self.uncompilable.spared

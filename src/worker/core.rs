@@ -142,14 +142,16 @@ impl Core {
         self.snapshot.borrow().clone()
     }
 
-    /// Takes a new snapshot. All that was verified dies with the old one.
-    pub fn swap(&self, snapshot: Arc<Snapshot>) {
+    /// Takes a new snapshot. All that was verified counts no more; it is answered, since to drop it may take long.
+    pub fn swap(&self, snapshot: Arc<Snapshot>) -> TokenCache {
         let mut memory = self.memory.borrow_mut();
-        memory.tokens = TokenCache::new(snapshot.token_cache_entries);
+        let new = TokenCache::new(snapshot.token_cache_entries);
+        let old = std::mem::replace(&mut memory.tokens, new);
         memory.certificates = CertificateCache::default();
         drop(memory);
         self.redirect(snapshot);
         self.standing.changed();
+        old
     }
 
     /// Takes a snapshot that differs from the old one in the addresses of upstreams alone.

@@ -33,6 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::authn::session::{Ended, Short};
 use crate::forward::Room;
@@ -47,6 +48,7 @@ use crate::runtime::task::catch_panic;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
 use crate::telemetry::record::Format;
+use crate::token::TokenCache;
 use client::{Entry, Newcomer};
 use core::Core;
 use keys::{AskForKeys, KeyAnswer, KeyRequests};
@@ -169,7 +171,9 @@ async fn serve(
     monoio::spawn(sweep(core.clone()));
     while let Some(command) = commands.next().await {
         match command {
-            Command::Swap(snapshot) => core.swap(snapshot),
+            Command::Swap(snapshot) => {
+                monoio::spawn(forget(core.swap(snapshot)));
+            }
             Command::Redirect(snapshot) => core.redirect(snapshot),
             Command::Report(answer) => answer(core.report()),
             Command::Keys(ticket, answer) => core.keys.answer(ticket, answer),
@@ -192,6 +196,15 @@ async fn serve(
         if core.is_drained() && !listeners.any(|(listener, _)| listener.is_accepting()) {
             break;
         }
+    }
+}
+
+/// Drops what was verified by a snapshot that is gone, a little at a time: requests come between.
+async fn forget(mut tokens: TokenCache) {
+    const AT_ONCE: usize = 512;
+
+    while tokens.shed(AT_ONCE) {
+        monoio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -30,6 +30,22 @@ fn failures_are_not_remembered() {
     assert!(cache.verify(early.as_bytes(), &keys, NOW + 1).is_ok());
 }
 
+#[test]
+fn a_cache_is_shed_a_little_at_a_time_the_least_used_first() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    let tokens: Vec<String> = (0..5).map(numbered).collect();
+    for token in &tokens {
+        cache.verify(token.as_bytes(), &keys, NOW).unwrap();
+    }
+    assert!(cache.shed(2));
+    assert_eq!(cache.len(), 3);
+    assert!(cache.remembered(tokens[1].as_bytes(), NOW).is_none());
+    assert!(cache.remembered(tokens[2].as_bytes(), NOW).is_some());
+    assert!(!cache.shed(3), "none is left");
+    assert_eq!((cache.len(), cache.bytes()), (0, 0));
+    assert!(!cache.shed(1));
+}
+
 /// One such token costs its compilation once, also over a reload; its time is asked each time, and its twin passes.
 #[test]
 fn patterns_that_cannot_be_compiled_are_tried_once() {
