@@ -12,6 +12,7 @@ mod certificate_file;
 mod check;
 mod credential;
 mod demo;
+mod describe;
 mod explain;
 mod run;
 mod token;
@@ -75,6 +76,19 @@ enum Command {
     /// Make what users who sign in need
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Print the JSON Schema of the configuration, for editors
+    ///
+    /// It has every key with its type, its default and what it is for. adit check knows more: which keys belong together,
+    /// and whether the files they name can be used.
+    Schema,
+    /// Print what a shell needs to complete commands and flags
+    ///
+    /// For bash, for instance: adit completions bash > /usr/share/bash-completion/completions/adit
+    Completions(describe::CompletionsArguments),
+    /// Print a manual page
+    ///
+    /// To read one at once: adit man run | man -l -
+    Man(describe::ManArguments),
 }
 
 #[derive(clap::Args)]
@@ -101,6 +115,9 @@ pub fn main() -> ExitCode {
         Command::Token(command) => token::token(&command),
         Command::Credential(command) => credential::credential(&command),
         Command::User(command) => user::user(&command),
+        Command::Schema => say(describe::SCHEMA.trim_end()),
+        Command::Completions(arguments) => describe::completions(&arguments),
+        Command::Man(arguments) => describe::man(&arguments),
     }
 }
 

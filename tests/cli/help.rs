@@ -19,6 +19,9 @@ const COMMANDS: &[&[&str]] = &[
     &["credential", "new-app"],
     &["user"],
     &["user", "hash-password"],
+    &["schema"],
+    &["completions"],
+    &["man"],
 ];
 
 fn help(command: &[&str], flag: &str) -> String {
@@ -77,6 +80,57 @@ fn the_short_help_fits_a_screen() {
 fn the_version_is_the_package_s() {
     let expected = format!("adit {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(help(&[], "--version"), expected);
+}
+
+/// Nothing but what the shell itself accepts, with every command in it.
+#[test]
+fn completions_are_scripts_that_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let finished = adit(&["completions", shell]);
+        assert_eq!((finished.code, finished.err.as_str()), (0, ""), "{shell}");
+        for command in COMMANDS.iter().flat_map(|words| words.last()) {
+            assert!(finished.out.contains(command), "{shell}: {command}");
+        }
+    }
+    let script = adit(&["completions", "bash"]).out;
+    let complete = format!(
+        "{script}\nCOMP_WORDS=(adit tok) COMP_CWORD=1; _adit adit tok adit; echo \"${{COMPREPLY[*]}}\""
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &complete])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "token\n");
+    assert_eq!(adit(&["completions", "tcsh"]).code, 2);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    for command in COMMANDS {
+        let finished = adit(&[&["man"], *command].concat());
+        assert_eq!(
+            (finished.code, finished.err.as_str()),
+            (0, ""),
+            "{command:?}"
+        );
+        let name = [&["adit"], *command].concat().join("-").replace('-', "\\-");
+        for wanted in [".TH ", ".SH SYNOPSIS", ".SH DESCRIPTION", &name] {
+            assert!(
+                finished.out.contains(wanted),
+                "{command:?}: {wanted}: {}",
+                finished.out
+            );
+        }
+    }
+    let finished = adit(&["man", "token", "mind"]);
+    assert_eq!(finished.code, 2);
+    assert_eq!(finished.err, "adit: man: there is no command mind\n");
+}
+
+#[test]
+fn the_schema_is_that_of_the_repository() {
+    let shipped = include_str!("../../config/adit.schema.json");
+    assert_eq!(adit(&["schema"]).out, shipped);
 }
 
 /// The examples in the help of `token mint` are typed as they stand.

@@ -225,7 +225,7 @@ fn a_service_manager_is_told_of_each_step() {
     let folder = Folder::serving("127.0.0.1:9".parse().unwrap(), "");
     let notify = folder.path("notify");
     let manager = manager(&notify);
-    let mut process = Process::run_with(&folder, |command| {
+    let process = Process::run_with(&folder, |command| {
         command.env("NOTIFY_SOCKET", &notify);
     });
     assert_eq!(hear(&manager), "READY=1\nSTATUS=serving 1 tunnels");
