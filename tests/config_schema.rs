@@ -262,9 +262,10 @@ fn wrong_keys_and_wrong_types_are_refused() {
             changed(&item, &format!("{path}.{key}"), all);
             for (_, wrong) in all.iter_mut().skip(before) {
                 let mut whole = value.clone();
-                match &mut whole {
-                    Value::Array(items) => items[key.parse::<usize>().unwrap()] = wrong.take(),
-                    members => members[&key] = wrong.take(),
+                if let Value::Array(items) = &mut whole {
+                    items[key.parse::<usize>().unwrap()] = wrong.take();
+                } else {
+                    whole[&key] = wrong.take();
                 }
                 *wrong = whole;
             }
