@@ -62,6 +62,16 @@ for file in /usr/share/man/man1/adit.1.gz /usr/share/man/man1/adit-token-mint.1.
 done
 ok "manual pages, completions, units, schema"
 
+for unit in adit.service adit@.service; do
+    if [ -n "$(type -P systemd-analyze)" ]; then
+        exposure=$(systemd-analyze security --offline=yes --threshold=20 "/usr/lib/systemd/system/$unit" | tail -n 1) ||
+            fail "$unit is exposed to more than 2.0: $exposure"
+        ok "$unit: ${exposure#→ }"
+    fi
+done
+differ=$(diff /usr/lib/systemd/system/adit.service /usr/lib/systemd/system/adit@.service | grep -c '^[<>]' || true)
+is "lines that differ between the units" 4 "$differ"
+
 # What the message asks for. The configuration stays as it was shipped.
 (umask 077 && openssl rand -hex 32 >/etc/adit/secrets/hs256)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=edge.example.com \
@@ -135,10 +145,12 @@ if [ "${1:-}" = --static ]; then
     cp target/static/adit "$root/adit"
     printf 'nameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
     printf '127.0.0.5 in-hosts.test\n' >"$root/etc/hosts"
-    python3 - <<'PYTHON' &
+    mkfifo "$folder/ready"
+    python3 - >"$folder/ready" <<'PYTHON' &
 import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("127.0.0.1", 53))
+print("ready", flush=True)
 while True:
     query, client = server.recvfrom(512)
     end = query.index(0, 12) + 5
@@ -149,6 +161,7 @@ while True:
     server.sendto(head + query[12:end] + record, client)
 PYTHON
     pids+=("$!")
+    read -r <"$folder/ready"
     for name in in-hosts.test in-dns.test; do
         printf '[engine]\nhost = "edge.example"\n[http]\nlisten = ["127.0.0.1:81"]\nmode = "serve"\n[[project]]\nid = "p"\nworkspace = "w"\n[[tunnel]]\nhostname = "a.t.edge.example"\nproject = "p"\nupstream = "http://%s:80"\npublic = true\n' "$name" >"$root/adit.toml"
         chmod 600 "$root/adit.toml"

@@ -46,6 +46,9 @@ pub(super) fn run(arguments: &RunArguments) -> ExitCode {
     };
     match control::run(loaded, source, sockets, |_| ()) {
         Ok(code) => code,
+        Err(error) if error.is_taken() => {
+            failed(format_args!("{error}; --takeover serves beside it"))
+        }
         Err(error) => failed(error),
     }
 }

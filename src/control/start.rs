@@ -43,6 +43,24 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether another process has an address.
+    pub fn is_taken(&self) -> bool {
+        match self {
+            StartError::Bind(_, error) | StartError::Admin(_, error) => {
+                error.kind() == io::ErrorKind::AddrInUse
+            }
+            StartError::Passed(_)
+            | StartError::AccessLog(_)
+            | StartError::Cores(_)
+            | StartError::Core(..)
+            | StartError::Tls(_)
+            | StartError::AssertionKeys(_)
+            | StartError::EndedSessions(_)
+            | StartError::Flow(_)
+            | StartError::Control(_) => false,
+        }
+    }
+
     pub(super) fn admin(listen: &AdminListen, error: io::Error) -> Self {
         StartError::Admin(
             match listen {
@@ -92,7 +110,7 @@ fn bind_cure(error: &io::Error) -> &'static str {
     const CURES: [(io::ErrorKind, &str); 3] = [
         (
             io::ErrorKind::AddrInUse,
-            "; another process listens there (perhaps adit itself, started before: --takeover serves beside it)",
+            "; another process listens there (perhaps adit itself, started before)",
         ),
         (
             io::ErrorKind::PermissionDenied,

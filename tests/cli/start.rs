@@ -137,7 +137,9 @@ fn a_second_start_on_the_same_port_refuses_and_names_it() {
         let last = finished.err.lines().last().unwrap();
         assert!(
             last.starts_with(&format!("adit: cannot listen on {taken}"))
-                && last.contains("perhaps adit itself, started before: --takeover"),
+                && last.ends_with(
+                    "(perhaps adit itself, started before); --takeover serves beside it"
+                ),
             "{last}"
         );
     }
