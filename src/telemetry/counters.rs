@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::latency::Histogram;
 use crate::authn::Mechanism;
 
 /// Statuses that are counted apart: 100 to 599.
@@ -16,6 +17,10 @@ pub struct Counters {
     refusals: BTreeMap<&'static str, u64>,
     /// Connections ended for their PROXY preamble, by reason; the reasons are a closed list.
     bad_preambles: BTreeMap<&'static str, u64>,
+    /// What the edge itself added to forwarded exchanges.
+    pub added: Histogram,
+    /// From the first byte of a forwarded request to the first piece of its answer.
+    pub first_byte: Histogram,
     pub connections_total: u64,
     pub connections_open: u64,
     /// Connections closed at once because the core was full.
@@ -26,6 +31,8 @@ pub struct Counters {
     pub connections_over_address: u64,
     pub accepts_exhausted: u64,
     pub handshakes_ok: u64,
+    /// Those of them that went on with an earlier session.
+    pub handshakes_resumed: u64,
     pub handshakes_unknown_name: u64,
     pub handshakes_failed: u64,
     /// The client did not prove to have its certificate's key.
@@ -44,6 +51,8 @@ pub struct Counters {
     pub panics: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// CPU time of the core's thread.
+    pub cpu_nanoseconds: u64,
 }
 
 impl Default for Counters {
@@ -53,6 +62,8 @@ impl Default for Counters {
             requests: [row(), row(), row()],
             refusals: BTreeMap::new(),
             bad_preambles: BTreeMap::new(),
+            added: Histogram::default(),
+            first_byte: Histogram::default(),
             connections_total: 0,
             connections_open: 0,
             connections_shed: 0,
@@ -60,6 +71,7 @@ impl Default for Counters {
             connections_over_address: 0,
             accepts_exhausted: 0,
             handshakes_ok: 0,
+            handshakes_resumed: 0,
             handshakes_unknown_name: 0,
             handshakes_failed: 0,
             handshakes_bad_proof: 0,
@@ -76,6 +88,7 @@ impl Default for Counters {
             panics: 0,
             bytes_in: 0,
             bytes_out: 0,
+            cpu_nanoseconds: 0,
         }
     }
 }
@@ -180,12 +193,14 @@ impl Counters {
         for (reason, count) in other.bad_preambles() {
             *self.bad_preambles.entry(reason).or_default() += count;
         }
+        self.added.merge(&other.added);
+        self.first_byte.merge(&other.first_byte);
         for (mine, theirs) in self.plain_mut().into_iter().zip(other.clone().plain_mut()) {
             *mine += *theirs;
         }
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 23] {
+    fn plain_mut(&mut self) -> [&mut u64; 25] {
         [
             &mut self.connections_total,
             &mut self.connections_open,
@@ -194,6 +209,7 @@ impl Counters {
             &mut self.connections_over_address,
             &mut self.accepts_exhausted,
             &mut self.handshakes_ok,
+            &mut self.handshakes_resumed,
             &mut self.handshakes_unknown_name,
             &mut self.handshakes_failed,
             &mut self.handshakes_bad_proof,
@@ -210,6 +226,7 @@ impl Counters {
             &mut self.panics,
             &mut self.bytes_in,
             &mut self.bytes_out,
+            &mut self.cpu_nanoseconds,
         ]
     }
 }

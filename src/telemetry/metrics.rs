@@ -1,8 +1,10 @@
 //! The counters as Prometheus text (exposition format 0.0.4). Labels come from closed lists and the configuration only.
 
-use std::fmt::Write as _;
+mod edge;
+mod page;
 
 use super::counters::Counters;
+use page::{Page, escape};
 
 /// What the process knows beside the counters.
 #[derive(Clone, Debug)]
@@ -44,21 +46,30 @@ pub fn write(process: &Process<'_>, cores: &[(usize, Counters)]) -> String {
     for (_, counters) in cores {
         all.merge(counters);
     }
-    let mut page = Page(String::new());
+    let mut page = Page::default();
     about(&mut page, process);
     requests(&mut page, &all);
-    connections(&mut page, &all, cores);
-    upstreams(&mut page, &all);
-    inside(&mut page, &all);
+    times(&mut page, &all);
+    edge::connections(&mut page, &all, cores);
+    edge::upstreams(&mut page, &all);
+    edge::inside(&mut page, &all, cores);
     issuers(&mut page, process);
-    page.0
+    page.finish()
 }
 
 fn about(page: &mut Page, process: &Process<'_>) {
-    page.head("adit_build_info", "gauge", "The running version.");
+    page.head(
+        "adit_build_info",
+        "gauge",
+        "The running version and the driver of its cores.",
+    );
     page.line(
         "adit_build_info",
-        &format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")),
+        &format!(
+            "{{version=\"{}\",driver=\"{}\"}}",
+            env!("CARGO_PKG_VERSION"),
+            escape(driver(process.drivers))
+        ),
         1,
     );
     page.head("adit_node_info", "gauge", "The configured node name.");
@@ -108,37 +119,13 @@ fn about(page: &mut Page, process: &Process<'_>) {
     }
 }
 
-fn inside(page: &mut Page, all: &Counters) {
-    page.one(
-        "adit_token_cache_hits_total",
-        "counter",
-        "Tokens found verified.",
-        all.token_cache_hits,
-    );
-    page.one(
-        "adit_token_cache_misses_total",
-        "counter",
-        "Tokens verified anew.",
-        all.token_cache_misses,
-    );
-    page.one(
-        "adit_token_cache_entries",
-        "gauge",
-        "Verified tokens remembered, all cores.",
-        all.token_cache_entries,
-    );
-    page.one(
-        "adit_log_lines_dropped_total",
-        "counter",
-        "Access log lines that found no room.",
-        all.log_lines_dropped,
-    );
-    page.one(
-        "adit_panics_total",
-        "counter",
-        "Connections ended by a fault of ours.",
-        all.panics,
-    );
+/// That of all cores, where they have the same.
+fn driver(drivers: &[String]) -> &str {
+    match drivers {
+        [first, others @ ..] if others.iter().all(|other| other == first) => first,
+        [] => "none",
+        [..] => "mixed",
+    }
 }
 
 fn issuers(page: &mut Page, process: &Process<'_>) {
@@ -221,134 +208,17 @@ fn requests(page: &mut Page, all: &Counters) {
     );
 }
 
-fn connections(page: &mut Page, all: &Counters, cores: &[(usize, Counters)]) {
-    page.head("adit_connections", "gauge", "Open downstream connections.");
-    for (core, counters) in cores {
-        page.line(
-            "adit_connections",
-            &format!("{{core=\"{core}\"}}"),
-            counters.connections_open,
-        );
-    }
-    page.one(
-        "adit_connections_total",
-        "counter",
-        "Accepted downstream connections.",
-        all.connections_total,
+fn times(page: &mut Page, all: &Counters) {
+    page.histogram(
+        "adit_added_latency_seconds",
+        "What the edge itself adds to a forwarded request: without waiting for the upstream, the client or keys.",
+        &all.added,
     );
-    page.one(
-        "adit_connections_shed_total",
-        "counter",
-        "Connections closed because the core was full.",
-        all.connections_shed,
+    page.histogram(
+        "adit_first_byte_seconds",
+        "From the first byte of a forwarded request to the first piece of its answer, the upstream's time included.",
+        &all.first_byte,
     );
-    page.one(
-        "adit_connections_evicted_total",
-        "counter",
-        "Waiting connections ended for another one.",
-        all.connections_evicted,
-    );
-    page.one(
-        "adit_connections_over_address_total",
-        "counter",
-        "Connections closed because their address had too many.",
-        all.connections_over_address,
-    );
-    page.one(
-        "adit_accepts_exhausted_total",
-        "counter",
-        "Accepts that found no descriptor or memory.",
-        all.accepts_exhausted,
-    );
-    page.head(
-        "adit_bad_preambles_total",
-        "counter",
-        "Connections ended for a PROXY preamble that was missing, bad, late or not asked for.",
-    );
-    for (reason, count) in all.bad_preambles() {
-        let labels = format!("{{reason=\"{reason}\"}}");
-        page.line("adit_bad_preambles_total", &labels, count);
-    }
-    page.head(
-        "adit_tls_handshakes_total",
-        "counter",
-        "Downstream TLS handshakes by result.",
-    );
-    for (result, count) in [
-        ("ok", all.handshakes_ok),
-        ("unknown_name", all.handshakes_unknown_name),
-        ("failed", all.handshakes_failed),
-        ("bad_proof", all.handshakes_bad_proof),
-    ] {
-        page.line(
-            "adit_tls_handshakes_total",
-            &format!("{{result=\"{result}\"}}"),
-            count,
-        );
-    }
-}
-
-fn upstreams(page: &mut Page, all: &Counters) {
-    page.one(
-        "adit_upstream_connects_total",
-        "counter",
-        "Connections made to upstreams.",
-        all.upstream_connects,
-    );
-    page.one(
-        "adit_upstream_connect_failures_total",
-        "counter",
-        "Connections to upstreams that failed.",
-        all.upstream_connect_failures,
-    );
-    page.one(
-        "adit_upstream_reused_total",
-        "counter",
-        "Exchanges on a pooled connection.",
-        all.upstream_reused,
-    );
-    page.one(
-        "adit_upstream_retries_total",
-        "counter",
-        "Requests repeated on a new connection.",
-        all.upstream_retries,
-    );
-    page.one(
-        "adit_upstream_idle_connections",
-        "gauge",
-        "Pooled connections, all cores.",
-        all.upstream_idle,
-    );
-    page.one(
-        "adit_upstream_resting",
-        "gauge",
-        "Servers that could not be connected to and get no requests, summed over cores.",
-        all.upstream_resting,
-    );
-}
-
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &str, value: u64) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
-        self.head(name, kind, help);
-        self.line(name, "", value);
-    }
-}
-
-fn escape(label: &str) -> String {
-    label
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -381,7 +251,7 @@ mod tests {
         for line in text.lines() {
             let sample = line
                 .rsplit_once(' ')
-                .is_some_and(|(_, value)| value.parse::<u64>().is_ok());
+                .is_some_and(|(_, value)| value.parse::<f64>().is_ok());
             assert!(line.starts_with("# ") || sample, "{line}");
         }
     }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use rustls::server::Acceptor;
-use rustls::{PeerMisbehaved, ProtocolVersion, ServerConnection};
+use rustls::{HandshakeKind, PeerMisbehaved, ProtocolVersion, ServerConnection};
 
 use super::client_auth::TOO_LARGE;
 use super::names::{Demands, ServerNames};
@@ -119,6 +119,11 @@ impl TlsStream {
             stream.certificate = chain.and_then(PeerCertificate::read).map(Box::new);
         }
         Ok(stream)
+    }
+
+    /// Whether the handshake went on with an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.session.borrow().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// What the client was asked for.

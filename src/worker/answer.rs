@@ -103,6 +103,7 @@ impl Exchange<'_> {
                 }
                 Err(fault) => return (Err(Answer::Fault(fault)), buffer),
             };
+            trace.stopwatch.run(core.clock.monotonic());
             trace.enter(Phase::Answer);
             let bytes = buffer.filled().get(..length).unwrap_or_default();
             if let Err(error) =
@@ -129,6 +130,7 @@ impl Exchange<'_> {
                     {
                         return (Err(answer), buffer);
                     }
+                    trace.stopwatch.stand(core.clock.monotonic());
                     buffer.consume(length);
                 }
                 _ => return (Ok(length), buffer),
@@ -228,10 +230,14 @@ impl Exchange<'_> {
             if head.is_some() {
                 trace.forwarded(response.status);
             }
+            let begins = head.is_some();
             let (sent, returned) = self.deliver(head.take(), buffer, trailers).await;
             buffer = returned;
             if sent.is_err() {
                 return Answer::ClientGone;
+            }
+            if begins {
+                trace.stopwatch.deliver(core.clock.monotonic());
             }
             if finished {
                 core.buffers.give(buffer);

@@ -208,6 +208,14 @@ impl Client {
         })
     }
 
+    /// Whether its TLS handshake went on with an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.is_resumed(),
+        }
+    }
+
     pub fn facts(&self) -> Connection<'_> {
         let client = self.address.address;
         match &self.stream {

@@ -61,7 +61,10 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
     // Boxed, as the other parts that a connection goes through once: they would be part of its future all along.
     let opened = Box::pin(Client::open(core, newcomer)).await;
     core.count(|counters| match &opened {
-        Ok(_) if entry == Entry::Https => counters.handshakes_ok += 1,
+        Ok(client) if entry == Entry::Https => {
+            counters.handshakes_ok += 1;
+            counters.handshakes_resumed += u64::from(client.is_resumed());
+        }
         Ok(_) => {}
         Err(NotOpened::TooManyFromAddress) => counters.connections_over_address += 1,
         Err(NotOpened::Preamble(bad)) => counters.bad_preamble(bad.reason()),
@@ -220,12 +223,15 @@ async fn judge(
     let request = Request { bytes, head };
     let connection = client.facts().of(trace.client.address);
     let now = arrived.judged_at(core, trace);
+    trace.stopwatch.run(now.monotonic);
     let decided =
         (entry != Entry::Redirect).then(|| core.decide(snapshot, connection, request, now));
     let (newer, decision) = match decided {
         Some(Decision::NeedsKeys(needs)) => {
+            trace.stopwatch.stand(core.clock.monotonic());
             let (newer, decision) =
                 Box::pin(judge_with_keys(core, *needs, connection, request)).await;
+            trace.stopwatch.run(core.clock.monotonic());
             (newer, Some(decision))
         }
         decided => (None, decided),

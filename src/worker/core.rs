@@ -17,7 +17,7 @@ use crate::limits::EXHAUSTED_EVICTIONS;
 use crate::policy::client_address::REQUEST_ID_BYTES_MAX;
 use crate::policy::{Connection, Decision, Facts, Memory, decide};
 use crate::runtime::buffer::BufferPool;
-use crate::runtime::clock::Clock;
+use crate::runtime::clock::{Clock, thread_cpu_time};
 use crate::runtime::deadline::Deadlines;
 use crate::runtime::deadline::eviction::Eviction;
 use crate::runtime::stage::Stage;
@@ -289,6 +289,8 @@ impl Core {
         counters.token_cache_entries = memory.tokens.len() as u64;
         counters.token_cache_hits = memory.tokens.hits();
         counters.token_cache_misses = memory.tokens.misses();
+        // A report is made on the core's own thread.
+        counters.cpu_nanoseconds = thread_cpu_time().as_nanos().try_into().unwrap_or(u64::MAX);
         counters
     }
 

@@ -113,6 +113,7 @@ impl Exchange<'_> {
                 .write_all(head, snapshot.timeouts.upstream_response)
                 .await;
             head = returned;
+            trace.stopwatch.stand(core.clock.monotonic());
             let signals = Signals::new(true);
             let answer = match sent {
                 Ok(()) => self.answer(&upstream, response, &signals).await,
@@ -126,6 +127,7 @@ impl Exchange<'_> {
                 && is_idempotent(self.request.head.method)
             {
                 retried = true;
+                trace.stopwatch.run(core.clock.monotonic());
                 head.restore(length);
                 core.count(|counters| counters.upstream_retries += 1);
                 continue;
@@ -223,7 +225,10 @@ impl Exchange<'_> {
         // Boxed: connecting is rare, and its state would be part of every connection's future.
         let within = snapshot.timeouts.upstream_connect;
         let opening = Connection::open(server, &core.deadlines, &core.buffers, within);
-        match Box::pin(opening).await {
+        trace.stopwatch.stand(core.clock.monotonic());
+        let opened = Box::pin(opening).await;
+        trace.stopwatch.run(core.clock.monotonic());
+        match opened {
             Ok(upstream) => {
                 core.pools.end_rest(server.id);
                 Ok(upstream)

@@ -25,6 +25,7 @@ mod refuse;
 mod relay;
 pub mod snapshot;
 mod standing;
+mod stopwatch;
 mod trace;
 mod upgraded;
 mod upload;

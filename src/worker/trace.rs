@@ -17,6 +17,7 @@ use crate::telemetry::record::Record;
 use super::client::{Client, ClientAddress};
 use super::core::Core;
 use super::snapshot::Snapshot;
+use super::stopwatch::Stopwatch;
 
 /// What an exchange is doing; the last one is where it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct Trace {
     pub tunnel: Cell<Option<usize>>,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
+    /// What the edge itself adds.
+    pub stopwatch: Stopwatch,
     /// It was cut off: what else happens to it only follows from that.
     is_cut: Cell<bool>,
 }
@@ -107,6 +110,7 @@ impl Trace {
             tunnel: Cell::new(None),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            stopwatch: Stopwatch::default(),
             is_cut: Cell::new(false),
         }
     }
@@ -214,8 +218,14 @@ impl Trace {
             counters.request(mechanism, self.verdict.get(), self.status.get());
             counters.bytes_in += self.bytes_in.get();
             counters.bytes_out += self.bytes_out.get();
-            if self.verdict.get() == Verdict::Refused {
-                counters.refusal(self.reason.get());
+            match (self.verdict.get(), self.stopwatch.read()) {
+                (Verdict::Refused, _) => counters.refusal(self.reason.get()),
+                (Verdict::Forwarded, Some((added, delivered))) => {
+                    counters.added.observe(added);
+                    let since = self.started.monotonic;
+                    counters.first_byte.observe(delivered.saturating_sub(since));
+                }
+                (Verdict::Forwarded | Verdict::Redirected | Verdict::Answered, _) => {}
             }
         });
         if !core.has_log() {

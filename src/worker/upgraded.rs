@@ -88,6 +88,7 @@ impl Exchange<'_> {
         let within = self.place.snapshot.timeouts.upstream_response;
         self.place.trace.enter(Phase::Request);
         let (sent, head) = upstream.write_all(head, within).await;
+        self.place.trace.stopwatch.stand(core.clock.monotonic());
         core.buffers.give(head);
         if sent.is_err() {
             let fault = if upstream.deadline().fired() {
@@ -152,12 +153,14 @@ impl Exchange<'_> {
             core.buffers.give(early);
             return Some(Answer::ClientGone);
         }
+        let now = core.clock.monotonic();
+        trace.stopwatch.deliver(now);
         trace.enter(Phase::Upgraded);
         // From here on it is read from, and so is noticed when it leaves.
         client.deadline.untie();
         let relay = Relay {
             upstream,
-            ends: core.clock.monotonic() + timeouts.upgrade_lifetime,
+            ends: now + timeouts.upgrade_lifetime,
             broken: Cell::new(None),
         };
         // A waiting connection keeps no buffer of a handshake that brought nothing else.

@@ -25,7 +25,12 @@ impl Exchange<'_> {
         mut body: Buffer,
         signals: &Signals,
     ) -> Option<Buffer> {
-        let Place { core, snapshot, .. } = self.place;
+        let Place {
+            core,
+            snapshot,
+            trace,
+            ..
+        } = self.place;
         let framing = self.request.head.framing;
         let mut decoder = BodyDecoder::with_trailers(framing, self.trailers);
         let mut head = Some(head);
@@ -47,8 +52,12 @@ impl Exchange<'_> {
                 } else {
                     snapshot.timeouts.upstream_response
                 };
+                let begins = head.is_some();
                 let pieces = (head.take(), body, trailers);
                 let (sent, returned) = self.send(upstream, pieces, idle).await;
+                if begins {
+                    trace.stopwatch.stand(core.clock.monotonic());
+                }
                 body = returned;
                 if sent.is_err() && !signals.answering.get() {
                     // The answer's side finds out whether the upstream said why.

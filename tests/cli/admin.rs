@@ -12,7 +12,7 @@ const GUARDED: &str = "[admin]\nlisten = \"127.0.0.1:0\"\nbearer_token_file = \"
 const ADMIN_TOKEN: &str = "canary-admin-token-0123456789";
 
 /// Samples by their name and labels.
-fn samples(text: &str) -> BTreeMap<String, u64> {
+fn samples(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with("# "));
     lines
         .map(|line| line.rsplit_once(' ').unwrap())
@@ -20,7 +20,7 @@ fn samples(text: &str) -> BTreeMap<String, u64> {
         .collect()
 }
 
-fn metrics(process: &Process) -> BTreeMap<String, u64> {
+fn metrics(process: &Process) -> BTreeMap<String, f64> {
     let answer = plain(process.address("admin"), &get("localhost", "/metrics", &[]));
     assert_eq!(answer.status(), 200);
     let kind = answer.field("content-type").unwrap();
@@ -51,8 +51,8 @@ fn metrics_follow_the_requests() {
     let folder = Folder::serving(origin.address, OPEN);
     let process = Process::run(&folder);
     let before = metrics(&process);
-    assert_eq!(before["adit_active_tunnels"], 1);
-    assert_eq!(before["adit_node_info{node=\"node-1\"}"], 1);
+    assert_eq!(before["adit_active_tunnels"], 1.0);
+    assert_eq!(before["adit_node_info{node=\"node-1\"}"], 1.0);
     assert!(
         !before
             .keys()
@@ -95,7 +95,11 @@ fn metrics_follow_the_requests() {
         ("adit_upstream_connects_total", 1),
         ("adit_panics_total", 0),
     ] {
-        assert_eq!(after.get(sample), Some(&count), "{sample} in {after:#?}");
+        assert_eq!(
+            after.get(sample),
+            Some(&f64::from(count)),
+            "{sample} in {after:#?}"
+        );
     }
 }
 

@@ -31,6 +31,7 @@ mod requests;
 mod responses;
 mod revocations;
 mod routing;
+mod seeing;
 mod splits;
 mod stage;
 mod standing;

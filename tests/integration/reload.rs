@@ -131,6 +131,9 @@ fn sessions_resume_over_a_reload() {
     assert!(resumed(&edge));
     edge.reload(|setup| setup);
     assert!(resumed(&edge));
+    let counters = &edge.engine().reports()[0].1;
+    let counted = (counters.handshakes_ok, counters.handshakes_resumed);
+    assert_eq!(counted, (3, 2));
 }
 
 #[test]
