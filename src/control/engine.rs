@@ -281,6 +281,13 @@ impl Engine {
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has the access log's file opened by its name again.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
     fn current(&self) -> std::sync::MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -174,7 +174,10 @@ async fn wait(
         };
         match event {
             Event::Stop => return true,
-            Event::Hangup => reloads.ask(),
+            Event::Hangup => {
+                engine.reopen_log();
+                reloads.ask();
+            }
             Event::Changed => reloads.notice(),
             Event::CoreEnded => return false,
         }

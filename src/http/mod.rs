@@ -21,6 +21,7 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod target;
+pub mod trace_context;
 pub mod websocket;
 
 mod compatibility;

@@ -12,6 +12,8 @@ pub struct Record<'a> {
     pub node: &'a str,
     pub core: usize,
     pub request_id: &'a str,
+    /// The trace it belongs to; empty where it told none, or none that is well-formed.
+    pub trace_id: &'a str,
     /// Empty where it is unknown.
     pub client: &'a str,
     /// Empty where the head could not be read.
@@ -25,10 +27,10 @@ pub struct Record<'a> {
     /// What was sent to the client; 0 where nothing was.
     pub status: u16,
     /// `forwarded`, or why not: from a closed list.
-    pub reason: &'a str,
+    pub reason: &'static str,
     /// Which rule an upstream's answer broke; empty otherwise.
-    pub detail: &'a str,
-    pub mechanism: &'a str,
+    pub detail: &'static str,
+    pub mechanism: &'static str,
     /// Who it was; empty where nobody was asked.
     pub credential: &'a str,
     /// Who ended the exchange: `complete`, `client`, `upstream`, `edge`.
@@ -61,6 +63,9 @@ pub fn write(record: &Record<'_>, format: Format, line: &mut Vec<u8>) {
     fields.text("node", record.node.as_bytes());
     fields.number("core", record.core as u64);
     fields.text("request_id", record.request_id.as_bytes());
+    if !record.trace_id.is_empty() {
+        fields.text("trace_id", record.trace_id.as_bytes());
+    }
     fields.text("client", record.client.as_bytes());
     fields.text("method", record.method);
     fields.text("scheme", record.scheme.as_bytes());
@@ -202,6 +207,7 @@ mod tests {
             node: "edge-1",
             core: 1,
             request_id: "id",
+            trace_id: "",
             client: "192.0.2.1",
             method: b"GET",
             scheme: "https",
@@ -234,6 +240,7 @@ mod tests {
             (Some(403), Some(42))
         );
         assert_eq!(value["reason"], "path_outside_boundary");
+        assert_eq!(value.get("trace_id"), None, "nothing to look for");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use arrayvec::ArrayString;
 use crate::authn::Identity;
 use crate::clock::Now;
 use crate::http::request::Request;
+use crate::http::trace_context::trace_id;
 use crate::policy::client_address::{
     REQUEST_ID_BYTES_MAX, forwarded, forwarded_scheme, is_in, request_id,
 };
@@ -240,6 +241,7 @@ impl Trace {
             node: &snapshot.node,
             core: core.index,
             request_id: &self.request_id,
+            trace_id: request.and_then(trace_id).unwrap_or_default(),
             client: &self.client.text,
             method: request
                 .map(|request| request.method_name())

@@ -1,10 +1,13 @@
 //! The access log: where it goes, who may read it, its two formats.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::folder::{bounded_token, serving, token, token_of};
-use crate::support::http::{bearer, get, plain};
+use crate::support::http::{bearer, connect, get, plain};
 use crate::support::{Folder, HOST, Origin, Process};
 
 #[test]
@@ -141,4 +144,144 @@ fn off_means_that_nothing_is_written() {
     plain(process.address("http"), &get(HOST, "/", &[]));
     process.signal("TERM");
     assert_eq!(process.finish().out, "");
+}
+
+/// Sends numbered requests on one connection until it is told to stop; answers how many.
+fn load(address: SocketAddr, name: &str, stop: &AtomicBool) -> usize {
+    let mut stream = connect(address);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let authorization = bearer(&token());
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return number;
+        }
+        let head =
+            format!("GET /{name}/{number} HTTP/1.1\r\nHost: {HOST}\r\n{authorization}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut length = 0;
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+    }
+    unreachable!()
+}
+
+/// What log rotation does: rename, signal, and nothing is lost meanwhile.
+#[test]
+fn a_rotated_file_is_opened_anew_at_a_hangup_and_no_line_is_lost() {
+    let origin = Origin::start();
+    let folder = Folder::new();
+    let log = folder.path("access.log");
+    let access = format!("[log]\naccess = \"{}\"\n", log.display());
+    folder.configure(&serving(origin.address, &access));
+    let mut process = Process::run(&folder);
+    let address = process.address("http");
+    let stop = AtomicBool::new(false);
+    let old = ["access.log.1", "access.log.2", "access.log.3"].map(|name| folder.path(name));
+    let sent = std::thread::scope(|scope| {
+        let clients = ["a", "b"].map(|name| {
+            let stop = &stop;
+            scope.spawn(move || load(address, name, stop))
+        });
+        for old in &old {
+            plain(address, &get(HOST, "/before", &[&bearer(&token())]));
+            fs::rename(&log, old).unwrap();
+            process.signal("HUP");
+            process.event("log_reopened");
+        }
+        stop.store(true, Ordering::Relaxed);
+        clients.map(|client| client.join().unwrap())
+    });
+    plain(address, &get(HOST, "/after", &[&bearer(&token())]));
+    process.signal("TERM");
+    assert_eq!(process.finish().code, 0);
+    let new = fs::read_to_string(&log).unwrap();
+    assert!(new.contains("\"path\":\"/after\"") && !new.contains("\"path\":\"/before\""));
+    let all: String = old
+        .iter()
+        .map(|old| fs::read_to_string(old).unwrap())
+        .chain([new])
+        .collect();
+    for (name, sent) in ["a", "b"].into_iter().zip(sent) {
+        assert!(sent > 0);
+        for number in 0..sent {
+            let path = format!("\"path\":\"/{name}/{number}\"");
+            assert_eq!(all.matches(&path).count(), 1, "{path}");
+        }
+    }
+    assert_eq!(all.matches("\"path\":\"/before\"").count(), old.len());
+    let whole = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    assert!(all.lines().all(whole), "every line is whole");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_anew_goes_on_in_the_old_one() {
+    let origin = Origin::start();
+    let folder = Folder::new();
+    fs::create_dir(folder.path("logs")).unwrap();
+    let log = folder.path("logs/access.log");
+    let access = format!("[log]\naccess = \"{}\"\n", log.display());
+    folder.configure(&serving(origin.address, &access));
+    let mut process = Process::run(&folder);
+    fs::rename(folder.path("logs"), folder.path("moved")).unwrap();
+    process.signal("HUP");
+    let event = process.event("log_reopen_failed");
+    assert_eq!(event["level"], "ERROR");
+    plain(process.address("http"), &get(HOST, "/later", &[]));
+    process.signal("TERM");
+    assert_eq!(process.finish().code, 0);
+    let text = fs::read_to_string(folder.path("moved/access.log")).unwrap();
+    assert!(text.contains("\"path\":\"/later\""), "{text}");
+}
+
+#[test]
+fn a_trace_passes_as_it_came_and_its_id_is_logged_where_it_is_one() {
+    const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let origin = Origin::start();
+    let folder = Folder::serving(origin.address, "");
+    let mut process = Process::run(&folder);
+    let address = process.address("http");
+    let good = format!("traceparent: 00-{ID}-00f067aa0ba902b7-01");
+    let other = format!("TraceParent: 00-{}-00f067aa0ba902b7-00", "b".repeat(32));
+    let state = "tracestate: congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
+    let malformed = good.to_uppercase().replace("TRACEPARENT", "traceparent");
+    let cases: [(&str, Vec<&str>, Option<&str>); 5] = [
+        ("/one", vec![&good, state, "tracestate: more=1"], Some(ID)),
+        ("/none", vec![state], None),
+        ("/two", vec![&good, &other], None),
+        ("/malformed", vec![&malformed], None),
+        ("/hop", vec![&good, "Connection: traceparent"], None),
+    ];
+    for (path, fields, id) in cases {
+        let token = bearer(&token());
+        let all = [fields.as_slice(), &[&token]].concat();
+        let asked = get(HOST, path, &all).replace("Connection: close\r\n", "");
+        let asked = asked.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        assert_eq!(plain(address, &asked).status(), 200, "{path}");
+        let line = process.record(path);
+        assert_eq!(
+            line.get("trace_id").and_then(|id| id.as_str()),
+            id,
+            "{path}"
+        );
+        let heads = origin.heads();
+        let head = heads
+            .iter()
+            .find(|head| head.starts_with(&format!("GET {path} ")));
+        let is_trace = |line: &&str| line.to_lowercase().starts_with("trace");
+        let passed: Vec<&str> = head.unwrap().lines().filter(is_trace).collect();
+        let expected: Vec<&str> = fields.iter().copied().filter(is_trace).collect();
+        // What `Connection` names ends at the edge (RFC 9110 7.6.1).
+        let expected = if path == "/hop" { vec![] } else { expected };
+        assert_eq!(passed, expected, "{path}");
+    }
+    // A refused request has its trace too.
+    plain(address, &get(HOST, "/refused", &[&good]));
+    assert_eq!(process.record("/refused")["trace_id"], ID);
 }
