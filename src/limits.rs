@@ -170,6 +170,8 @@ pub const TOKEN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const POOL_IDLE_MAX: usize = 256;
 /// Bytes of access log that wait for the control thread, per core.
 pub const LOG_QUEUE_BYTES: usize = 1024 * 1024;
+/// Refusals that a core remembers for the status page.
+pub const RECENT_REFUSALS: usize = 64;
 
 const _: () = assert!(BUFFER_BYTES < LARGE_BUFFER_BYTES);
 const _: () = assert!(TOKEN_BYTES_MAX < BUFFER_BYTES);

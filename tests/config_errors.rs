@@ -139,20 +139,6 @@ fn a_tunnel_without_authentication_must_be_declared_public() {
 }
 
 #[test]
-fn features_that_are_not_built_are_refused_by_name() {
-    check(
-        r#"
-- [tokens]
-+ [admin]
-+ listen = "127.0.0.1:0"
-+ open_on_loopback = true
-+ [tokens]
-! adit.toml:10:1: admin.open_on_loopback: an open status page on loopback addresses is not built yet in this version; remove it
-"#,
-    );
-}
-
-#[test]
 fn client_certificates_belong_to_somebody_and_need_tls() {
     let colons = ["2D:71:16:42:B7:26:B0:44:01:62:7C:A9:FB:AC:32:F5"; 2].join(":");
     let print = "a".repeat(64);
@@ -608,7 +594,7 @@ fn a_sign_in_that_nobody_can_pass_is_refused() {
 }
 
 #[test]
-fn features_that_are_not_built_may_be_off() {
+fn features_may_be_written_as_off() {
     check(
         r#"
 - token_auth = true
@@ -978,6 +964,37 @@ fn listeners() {
 + listen = "unix:admin.sock"
 + [tokens]
 ! adit.toml:9:10: admin.listen: expected an address and a port such as "127.0.0.1:9090", or "unix:/run/adit/admin.sock", found "unix:admin.sock"
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ open_on_loopback = true
++ hosts = ["admin.example.com", "192.0.2.7", "[2001:db8::1]"]
++ [tokens]
+
+- [tokens]
++ [admin]
++ listen = "0.0.0.0:9090"
++ bearer_token_file = "admin"
++ open_on_loopback = true
++ [tokens]
+! adit.toml:11:20: admin.open_on_loopback: 0.0.0.0:9090 can be reached from other machines, which would see the status page without a token: remove it, or listen on 127.0.0.1
+
+- [tokens]
++ [admin]
++ listen = "0.0.0.0:9090"
++ bearer_token_file = "admin"
++ open_on_loopback = false
++ [tokens]
+
+- [tokens]
++ [admin]
++ listen = "127.0.0.1:0"
++ hosts = ["https://a.example", "a.example:9090", "*.a.example", "a.example"]
++ [tokens]
+! adit.toml:10:10: admin.hosts[1]: expected a host name or an address without a port, such as "admin.example.com", found "https://a.example"
+! adit.toml:10:31: admin.hosts[2]: expected a host name or an address without a port, such as "admin.example.com", found "a.example:9090"
+! adit.toml:10:49: admin.hosts[3]: expected a host name or an address without a port, such as "admin.example.com", found "*.a.example"
 "#,
     );
 }

@@ -117,8 +117,8 @@ impl Demo {
             file,
             environment: Vec::new(),
         };
-        match control::run(loaded, source, Sockets::default(), |engine| {
-            say(self.welcome(engine));
+        match control::run(loaded, source, Sockets::default(), |engine, admin| {
+            say(self.welcome(engine, admin.unwrap_or_default()));
         }) {
             Ok(code) => code,
             Err(error) => failed(format_args!(
@@ -127,8 +127,8 @@ impl Demo {
         }
     }
 
-    /// What to type.
-    fn welcome(&self, engine: &Engine) -> String {
+    /// What to type. `admin` is the address of the live page.
+    fn welcome(&self, engine: &Engine, admin: &str) -> String {
         let port = engine
             .addresses(Entry::Https)
             .next()
@@ -161,6 +161,8 @@ impl Demo {
              A challenge, which a browser passes by itself in a moment: the service, for whoever it is\n\
              \x20 https://{CHALLENGE_HOST}:{port}/\n\
              \n\
+             What the edge does right now, and what it refused and why\n  http://{admin}/\n\
+             \n\
              Each request is one line on standard output. Ctrl-C ends the demo and removes {folder}.\n",
             self.token, self.password
         );
@@ -190,6 +192,10 @@ permissions = ["tunnels.streams.create-delete"]
 
 [limits]
 connections_per_core = 256
+
+[admin]
+listen = "127.0.0.1:0"
+open_on_loopback = true
 
 [log]
 level = "warn"

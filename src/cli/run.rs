@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &RunArguments) -> ExitCode {
         file: arguments.config.config.clone(),
         environment,
     };
-    match control::run(loaded, source, sockets, |_| ()) {
+    match control::run(loaded, source, sockets, |_, _| ()) {
         Ok(code) => code,
         Err(error) if error.is_taken() => {
             failed(format_args!("{error}; --takeover serves beside it"))

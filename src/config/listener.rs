@@ -11,6 +11,7 @@ use super::problem::Findings;
 use super::reader::Reader;
 use super::settings::{Admin, AdminListen, Http, HttpMode, Https, TlsVersion};
 use super::written::Node;
+use crate::http::host::CanonicalHost;
 use crate::limits::ADMIN_TOKEN_BYTES_MIN;
 use crate::policy::client_address::Trust;
 use crate::secret::Secret;
@@ -193,6 +194,7 @@ pub(super) fn admin(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Admin
         "bearer_token",
         "bearer_token_file",
         "open_on_loopback",
+        "hosts",
     ];
     root.table("admin", known).then(|at| {
         let table = &at.value;
@@ -204,8 +206,10 @@ pub(super) fn admin(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Admin
         let token = credential_file::secret(table, "bearer_token")
             .then(|at| usable_token(table, at))
             .optional();
-        let open = "an open status page on loopback addresses is";
-        table.unbuilt("open_on_loopback", open);
+        let open = table.boolean("open_on_loopback").optional();
+        let expected = "a host name or an address without a port, such as \"admin.example.com\"";
+        let hosts = table.list("hosts", expected, |node| admin_host(node.text()?));
+        let (hosts, open) = (hosts.optional()?, open?);
         let (listen, token) = (listen?, token?.map(|at| at.value));
         if let AdminListen::Tcp(address) = listen.value {
             let spot = listen.spot.clone();
@@ -213,13 +217,20 @@ pub(super) fn admin(root: &Reader<'_>, listeners: &Listeners<'_>) -> Field<Admin
                 value: address,
                 spot,
             };
-            if !listeners.claim(claim) || !guarded(table, &listen, address, token.is_some()) {
+            if !listeners.claim(claim)
+                || !guarded(table, &listen, address, token.is_some())
+                || !open_where_it_may(table, open.as_ref(), address)
+            {
                 return None;
             }
         }
         Some(Admin {
             listen: listen.value,
             bearer_token: token,
+            open_on_loopback: open.is_some_and(|at| at.value),
+            hosts: hosts.map_or_else(Vec::new, |at| {
+                at.value.into_iter().map(|at| at.value).collect()
+            }),
         })
     })
 }
@@ -247,6 +258,26 @@ fn guarded(
     );
     table.findings.error(&listen.spot, message);
     false
+}
+
+/// A page without a token must not be within reach of other machines (S10.4).
+fn open_where_it_may(table: &Reader<'_>, open: Option<&At<bool>>, address: SocketAddr) -> bool {
+    let Some(open) = open.filter(|open| open.value) else {
+        return true;
+    };
+    if address.ip().to_canonical().is_loopback() {
+        return true;
+    }
+    let message = format!(
+        "{address} can be reached from other machines, which would see the status page without a token: remove it, or listen on 127.0.0.1"
+    );
+    table.findings.error(&open.spot, message);
+    false
+}
+
+fn admin_host(written: &str) -> Option<CanonicalHost> {
+    let (host, port) = CanonicalHost::parse_authority(written.as_bytes()).ok()?;
+    port.is_none().then_some(host)
 }
 
 /// What can be sent in `Authorization: Bearer` (RFC 6750 2.1).

@@ -7,7 +7,7 @@
 //!
 //! Refuses: unknown keys (a misspelt guard is a missing guard), a tunnel without authentication that is not declared
 //! public (S10.2), names that reach the base host (S1.4), secrets that others can read and files that others can write
-//! (S10.1), an upstream that is this process itself (S8), and features that are not built, rather than ignoring them.
+//! (S10.1), and an upstream that is this process itself (S8).
 //!
 //! Tested in `tests/config_errors.rs` (the exact messages), `tests/config_sources.rs` (several files, the environment,
 //! access rights) and `tests/config_reference.rs` (the files in `config/`).
@@ -47,7 +47,6 @@ mod sources;
 mod state;
 mod tokens;
 mod tunnel;
-mod unbuilt;
 mod units;
 mod unreachable;
 mod upstream;

@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use crate::authn::Authorization;
 use crate::boundary::TunnelProperties;
 use crate::certificate::San;
+use crate::http::host::CanonicalHost;
 use crate::json::Json;
 use crate::limits::{Limits, Timeouts};
 use crate::policy::client_address::Trust;
@@ -347,11 +348,15 @@ pub struct UpstreamTls {
     pub roots: Option<Vec<CertificateDer<'static>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Admin {
     pub listen: AdminListen,
     /// From `bearer_token_file`.
     pub bearer_token: Option<Secret>,
+    /// The status page needs no token. Only where `listen` is a loopback address, or a socket of the file system.
+    pub open_on_loopback: bool,
+    /// Names a request may use beside those of loopback and the address itself.
+    pub hosts: Vec<CanonicalHost>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

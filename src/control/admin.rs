@@ -1,6 +1,10 @@
-//! The admin listener: health, readiness, metrics (S10.4).
+//! The admin listener: health, readiness, metrics, status and its live page (S10.4).
 //!
 //! GET and HEAD only, no cross-origin reads, and only under a host name that no page elsewhere can make a browser use.
+//! Who may read what says [`mod@access`]; what there is to read, [`status`].
+
+mod access;
+mod status;
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -10,19 +14,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::engine::Engine;
-use crate::authn::bearer::Bearer;
-use crate::config::settings::AdminListen;
+use crate::config::settings::{Admin as Settings, AdminListen};
 use crate::http::host::CanonicalHost;
 use crate::listener::passed::PassedSockets;
 use crate::listener::{self, Sockets};
-use crate::secret::Secret;
+use crate::pages;
 use crate::telemetry::metrics;
+use access::Access;
 
 /// A bound admin listener.
 pub enum Listener {
@@ -32,7 +36,7 @@ pub enum Listener {
 
 impl Listener {
     /// Where it listens, with the real port.
-    fn address(&self) -> io::Result<String> {
+    pub(super) fn address(&self) -> io::Result<String> {
         Ok(match self {
             Listener::Tcp(listener) => listener.local_addr()?.to_string(),
             Listener::Unix(listener) => match listener.local_addr()?.as_pathname() {
@@ -101,65 +105,72 @@ fn remove_stale_socket(path: &Path) -> io::Result<()> {
     }
 }
 
-#[derive(Clone)]
+/// What every request is answered by.
 struct Admin {
     engine: Arc<Engine>,
-    token: Option<Arc<Secret>>,
+    access: Access,
     started: Duration,
-    /// The host names a request may use beside loopback ones; `None` on a Unix socket, where no browser comes from.
-    own_host: Option<CanonicalHost>,
-    checks_host: bool,
 }
 
 /// Serves until the process ends.
-pub async fn serve(listener: Listener, engine: Arc<Engine>, token: Option<Secret>) {
+pub async fn serve(listener: Listener, engine: Arc<Engine>, settings: Settings) {
     let started = engine.clock().now().monotonic;
-    let mut admin = Admin {
+    let access = access(&listener, settings);
+    let admin = Arc::new(Admin {
         engine,
-        token: token.map(Arc::new),
+        access,
         started,
-        own_host: None,
-        checks_host: true,
-    };
+    });
     let outcome = match listener {
-        Listener::Tcp(listener) => {
-            admin.own_host = listener
-                .local_addr()
-                .ok()
-                .and_then(|address| {
-                    CanonicalHost::parse_authority(address.to_string().as_bytes()).ok()
-                })
-                .map(|(host, _)| host);
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => axum::serve(listener, router(admin)).await,
-                Err(error) => Err(error),
-            }
-        }
-        Listener::Unix(listener) => {
-            admin.checks_host = false;
-            match tokio::net::UnixListener::from_std(listener) {
-                Ok(listener) => axum::serve(listener, router(admin)).await,
-                Err(error) => Err(error),
-            }
-        }
+        Listener::Tcp(listener) => match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => axum::serve(listener, router(admin)).await,
+            Err(error) => Err(error),
+        },
+        Listener::Unix(listener) => match tokio::net::UnixListener::from_std(listener) {
+            Ok(listener) => axum::serve(listener, router(admin)).await,
+            Err(error) => Err(error),
+        },
     };
     if let Err(error) = outcome {
         tracing::error!(event = "admin_ended", %error, "the admin listener has ended");
     }
 }
 
-fn router(admin: Admin) -> Router {
+fn access(listener: &Listener, settings: Settings) -> Access {
+    let hosts = match listener {
+        Listener::Unix(_) => None,
+        Listener::Tcp(listener) => {
+            let own = listener.local_addr().ok();
+            let own = own.and_then(|address| {
+                CanonicalHost::parse_authority(address.to_string().as_bytes()).ok()
+            });
+            let mut hosts = settings.hosts;
+            hosts.extend(own.map(|(host, _)| host));
+            Some(hosts)
+        }
+    };
+    Access {
+        token: settings.bearer_token,
+        is_open: hosts.is_none() || settings.open_on_loopback,
+        hosts,
+    }
+}
+
+fn router(admin: Arc<Admin>) -> Router {
     Router::new()
+        .route("/", any(live_page))
+        .route("/status", any(status_page))
         .route("/healthz", any(healthz))
         .route("/readyz", any(readyz))
         .route("/metrics", any(metrics_page))
+        .fallback(file)
         .layer(middleware::from_fn_with_state(admin.clone(), guard))
         .with_state(admin)
 }
 
 /// What every request must meet, and what every answer carries.
-async fn guard(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let mut response = if admin.checks_host && !is_own_host(&request, admin.own_host.as_ref()) {
+async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let mut response = if !admin.access.knows_host(&request) {
         StatusCode::MISDIRECTED_REQUEST.into_response()
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
         (
@@ -171,25 +182,18 @@ async fn guard(State(admin): State<Admin>, request: Request, next: Next) -> Resp
         next.run(request).await
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (SAME_ORIGIN, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
-/// A page elsewhere can make a browser connect here under its own name (DNS rebinding), and not under these.
-fn is_own_host(request: &Request, own: Option<&CanonicalHost>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
-    };
-    let Ok((host, _)) = CanonicalHost::parse_authority(host.as_bytes()) else {
-        return false;
-    };
-    matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]") || own == Some(&host)
-}
+/// No page elsewhere may load an answer, not even where it cannot read it (Fetch, "Cross-Origin-Resource-Policy").
+const SAME_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The process runs.
 async fn healthz() -> &'static str {
@@ -197,7 +201,7 @@ async fn healthz() -> &'static str {
 }
 
 /// New requests are welcome.
-async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+async fn readyz(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     if admin.engine.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
@@ -205,43 +209,90 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics_page(State(admin): State<Admin>, request: Request) -> Response {
-    if let Some(token) = &admin.token
-        && !carries(&request, token)
-    {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"adit admin\"")];
-        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+async fn metrics_page(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    if !admin.access.may_read_metrics(&request) {
+        return unauthorized().into_response();
     }
-    let engine = admin.engine.clone();
-    // Cores answer within microseconds; a core that hangs must not hang the control thread too.
-    let Ok(cores) = tokio::task::spawn_blocking(move || engine.reports()).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let issuers = admin.engine.issuers();
-    let process = metrics::Process {
-        node: admin.engine.node(),
-        tunnels: admin.engine.tunnels(),
-        drivers: admin.engine.drivers(),
-        uptime_seconds: (admin.engine.clock().now().monotonic - admin.started).as_secs(),
-        configuration: admin.engine.configuration(),
-        unix_seconds: admin.engine.clock().now().unix_seconds(),
-        issuers: &issuers,
-    };
     let content_type = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (content_type, metrics::write(&process, &cores)).into_response()
+    match gathered(move || metrics_of(&admin)).await {
+        Ok(text) => (content_type, text).into_response(),
+        Err(status) => status.into_response(),
+    }
 }
 
-fn carries(request: &Request, token: &Secret) -> bool {
-    let mut lines = request.headers().get_all(header::AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else {
-        return false;
-    };
-    if let Bearer::Token(bearer) = Bearer::parse(line.as_bytes()) {
-        token.equals(bearer)
-    } else {
-        false
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+async fn status_page(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    if !admin.access.may_read_status(&request) {
+        return unauthorized().into_response();
     }
+    match gathered(move || status::status(&admin.engine, admin.started)).await {
+        Ok(status) => (JSON, status.to_string()).into_response(),
+        Err(status) => status.into_response(),
+    }
+}
+
+/// The page has no data in it, so everybody may see it; its status says whether there is something to see.
+async fn live_page(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    let live = admin.access.live(&request);
+    let page = pages::live(live);
+    let mut response = if live == pages::Live::Open {
+        page.body.into_response()
+    } else {
+        let (status, challenge) = unauthorized();
+        (status, challenge, page.body).into_response()
+    };
+    carry(&mut response, page.content_type, &page.headers);
+    response
+}
+
+/// What the live page loads.
+async fn file(request: Request) -> Response {
+    let Some(asset) = pages::live_asset(request.uri().path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = asset.body.into_response();
+    carry(&mut response, asset.content_type, &asset.headers);
+    response
+}
+
+fn carry(response: &mut Response, content_type: &'static str, fields: &[pages::Header]) {
+    let content_type = (header::CONTENT_TYPE.as_str(), content_type);
+    for (name, value) in fields.iter().copied().chain([content_type]) {
+        if let Ok(name) = HeaderName::try_from(name) {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+fn unauthorized() -> (StatusCode, [(HeaderName, &'static str); 1]) {
+    let challenge = (header::WWW_AUTHENTICATE, "Bearer realm=\"adit admin\"");
+    (StatusCode::UNAUTHORIZED, [challenge])
+}
+
+/// Cores answer within microseconds; a core that hangs must not hang the control thread too.
+async fn gathered<T: Send + 'static>(
+    gather: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    let gathering = tokio::task::spawn_blocking(gather).await;
+    gathering.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn metrics_of(admin: &Admin) -> String {
+    let engine = &admin.engine;
+    let issuers = engine.issuers();
+    let process = metrics::Process {
+        node: engine.node(),
+        tunnels: engine.tunnels(),
+        drivers: engine.drivers(),
+        uptime_seconds: (engine.clock().now().monotonic - admin.started).as_secs(),
+        configuration: engine.configuration(),
+        unix_seconds: engine.clock().now().unix_seconds(),
+        issuers: &issuers,
+    };
+    metrics::write(&process, &engine.reports())
 }

@@ -6,6 +6,7 @@ mod flows;
 mod keys;
 mod provider;
 mod reloads;
+pub mod seen;
 mod sign_outs;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,6 @@ use super::resolve::{self, Upstreams};
 use super::start::{CoreHandle, StartError};
 use crate::config::settings::Settings;
 use crate::runtime::clock::Clock;
-use crate::telemetry::counters::Counters;
 use crate::worker::Command;
 use crate::worker::client::Entry;
 use crate::worker::snapshot::Snapshot;
@@ -212,22 +212,6 @@ impl Engine {
         let mut current = self.current();
         let is_unused = |snapshot: &mut Arc<Snapshot>| Arc::strong_count(snapshot) == 1;
         current.retired.extract_if(.., is_unused).collect()
-    }
-
-    /// What every core has counted. A core that does not answer in time is missing.
-    pub fn reports(&self) -> Vec<(usize, Counters)> {
-        let (sender, answers) = channel();
-        for (index, core) in self.cores.iter().enumerate() {
-            let sender = sender.clone();
-            core.commands
-                .send(Command::Report(Box::new(move |counters| {
-                    drop(sender.send((index, counters)))
-                })));
-        }
-        drop(sender);
-        let mut reports: Vec<(usize, Counters)> = collect(&answers, self.cores.len());
-        reports.sort_by_key(|(index, _)| *index);
-        reports
     }
 
     /// Fires the deadlines that have passed by the clock; with a clock moved by a test, those that the move passed.

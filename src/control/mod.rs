@@ -65,12 +65,13 @@ pub struct Source {
     pub environment: Vec<(String, String)>,
 }
 
-/// Runs on these sockets until a signal ends it. `started` is called once everything is bound and every core accepts.
+/// Runs on these sockets until a signal ends it. `started` is called once everything is bound and every core accepts, with the
+/// address of the admin listener, where there is one.
 pub fn run(
     loaded: Loaded,
     source: Source,
     sockets: Sockets,
-    started: impl FnOnce(&Engine),
+    started: impl FnOnce(&Engine, Option<&str>),
 ) -> Result<ExitCode, StartError> {
     let Loaded {
         settings,
@@ -98,23 +99,17 @@ async fn supervise(
     source: Source,
     mut sockets: Sockets,
     files: (Sources, Fingerprint),
-    started: impl FnOnce(&Engine),
+    started: impl FnOnce(&Engine, Option<&str>),
 ) -> Result<ExitCode, StartError> {
     // From here on a signal waits for its turn.
     let mut signals = Signals::open().map_err(StartError::Control)?;
-    let admin = match &settings.admin {
-        Some(admin) => Some(
-            admin::bind(&admin.listen, &mut sockets)
-                .map_err(|error| StartError::admin(&admin.listen, error))?,
-        ),
-        None => None,
-    };
+    let admin = bind_admin(&settings, &mut sockets)?;
+    let admin_address = admin.as_ref().and_then(|admin| admin.address().ok());
     let sink = access_log::open(&settings.log.access).map_err(StartError::AccessLog)?;
     let engine = Engine::start_on(&settings, sockets, sink, Clock::default())?;
     let engine = Arc::new(engine);
     if let (Some(listener), Some(admin)) = (admin, &settings.admin) {
-        let token = admin.bearer_token.clone();
-        tokio::spawn(admin::serve(listener, engine.clone(), token));
+        tokio::spawn(admin::serve(listener, engine.clone(), admin.clone()));
     }
     tracing::info!(
         event = "started",
@@ -130,7 +125,7 @@ async fn supervise(
     }
     tokio::spawn(renew_keys(engine.clone()));
     tokio::spawn(serve_flows(engine.clone()));
-    started(&engine);
+    started(&engine, admin_address.as_deref());
     let manager = Arc::new(ServiceManager::at(
         std::env::var("NOTIFY_SOCKET").ok().as_deref(),
     ));
@@ -182,6 +177,19 @@ async fn wait(
             Event::CoreEnded => return false,
         }
     }
+}
+
+fn bind_admin(
+    settings: &Settings,
+    sockets: &mut Sockets,
+) -> Result<Option<admin::Listener>, StartError> {
+    let Some(admin) = &settings.admin else {
+        return Ok(None);
+    };
+    let bound = admin::bind(&admin.listen, sockets);
+    bound
+        .map(Some)
+        .map_err(|error| StartError::admin(&admin.listen, error))
 }
 
 /// Lets exchanges under way finish, as long as `within` or until a second signal.

@@ -10,6 +10,8 @@ use super::Header;
 use crate::limits::LOGO_BYTES_MAX;
 
 const FOLDER: &str = "/rstream/assets/";
+/// Those of the admin listener, which serves nothing else of the base host.
+const LIVE_FOLDER: &str = "/assets/";
 
 pub(super) const STYLE: &str = include_str!("assets/page.css");
 
@@ -26,6 +28,20 @@ pub(super) static PROOF_FILE: LazyLock<Builtin> =
     LazyLock::new(|| Builtin::new("proof", Kind::Script, include_bytes!("assets/proof.js")));
 pub(super) static MARK_FILE: LazyLock<Builtin> =
     LazyLock::new(|| Builtin::new("mark", Kind::Svg, include_bytes!("assets/mark.svg")));
+
+pub(super) static LIVE_STYLE_FILE: LazyLock<Builtin> = LazyLock::new(|| {
+    let style = concat!(
+        include_str!("assets/page.css"),
+        include_str!("assets/live.css")
+    );
+    Builtin::of_live("live", Kind::Css, style.as_bytes())
+});
+pub(super) static LIVE_FILE: LazyLock<Builtin> =
+    LazyLock::new(|| Builtin::of_live("live", Kind::Script, include_bytes!("assets/live.js")));
+pub(super) static LIVE_CHART_FILE: LazyLock<Builtin> =
+    LazyLock::new(|| Builtin::of_live("chart", Kind::Script, include_bytes!("assets/chart.js")));
+pub(super) static LIVE_MARK_FILE: LazyLock<Builtin> =
+    LazyLock::new(|| Builtin::of_live("mark", Kind::Svg, include_bytes!("assets/mark.svg")));
 
 /// The answer to a request for a file: always 200.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +63,18 @@ pub fn asset<'a>(logo: Option<&'a Logo>, path: &str) -> Option<Asset<'a>> {
         })
 }
 
+/// A file of the live page, likewise.
+pub fn live_asset(path: &str) -> Option<Asset<'static>> {
+    let ours: [&'static Builtin; 4] = [
+        &LIVE_STYLE_FILE,
+        &LIVE_FILE,
+        &LIVE_CHART_FILE,
+        &LIVE_MARK_FILE,
+    ];
+    let file = ours.into_iter().find(|file| file.path == path)?;
+    Some(file.kind.asset(file.body))
+}
+
 /// A file that is compiled in.
 pub(super) struct Builtin {
     pub(super) path: String,
@@ -56,7 +84,12 @@ pub(super) struct Builtin {
 
 impl Builtin {
     fn new(name: &str, kind: Kind, body: &'static [u8]) -> Builtin {
-        let path = kind.path(name, body);
+        let path = kind.path(FOLDER, name, body);
+        Builtin { path, kind, body }
+    }
+
+    fn of_live(name: &str, kind: Kind, body: &'static [u8]) -> Builtin {
+        let path = kind.path(LIVE_FOLDER, name, body);
         Builtin { path, kind, body }
     }
 }
@@ -88,7 +121,7 @@ impl Logo {
             (false, true) => Kind::Svg,
             (false, false) => return Err(LogoError::NeitherPngNorSvg),
         };
-        let path = kind.path("logo", &body);
+        let path = kind.path(FOLDER, "logo", &body);
         Ok(Logo { path, kind, body })
     }
 }
@@ -134,7 +167,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn path(self, name: &str, body: &[u8]) -> String {
+    fn path(self, folder: &str, name: &str, body: &[u8]) -> String {
         let hash = digest(&SHA256, body);
         let hash: String = hash
             .as_ref()
@@ -148,7 +181,7 @@ impl Kind {
             Kind::Svg => "svg",
             Kind::Png => "png",
         };
-        format!("{FOLDER}{name}.{hash}.{extension}")
+        format!("{folder}{name}.{hash}.{extension}")
     }
 
     fn asset(self, body: &[u8]) -> Asset<'_> {

@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 
 use super::assets::{CHALLENGE_FILE, MARK_FILE, STYLE, STYLE_FILE};
 use super::html::Html;
-use super::{Brand, Page, text};
+use super::{Brand, Header, Page, text};
 
 /// What a page may do, which is what its Content-Security-Policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,21 +124,26 @@ impl Layout {
         Page {
             status,
             content_type: "text/html; charset=utf-8",
-            headers: [
-                ("Content-Security-Policy", self.needs.policy()),
-                ("Referrer-Policy", self.needs.referrer_policy()),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Cross-Origin-Opener-Policy", "same-origin"),
-                ("Cross-Origin-Resource-Policy", "same-origin"),
-                (
-                    "Permissions-Policy",
-                    "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-                ),
-                ("Cache-Control", "no-store"),
-            ],
+            headers: headers(self.needs.policy(), self.needs.referrer_policy()),
             body: self.html.finish(),
         }
     }
+}
+
+/// What goes with a page that may do so much.
+pub(super) fn headers(policy: &'static str, referrer_policy: &'static str) -> [Header; 7] {
+    [
+        ("Content-Security-Policy", policy),
+        ("Referrer-Policy", referrer_policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        (
+            "Permissions-Policy",
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+        ("Cache-Control", "no-store"),
+    ]
 }
 
 fn style(html: &mut Html, brand: &Brand, needs: Needs) {

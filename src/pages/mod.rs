@@ -1,4 +1,4 @@
-//! Pages for people: sign-in, challenge mode, and errors that a browser shows.
+//! Pages for people: sign-in, challenge mode, errors that a browser shows, and the live page of the admin listener.
 //!
 //! Owns: their HTML ([`sign_in()`], [`challenge()`] and the others), the files that they load ([`asset`]), their security
 //! headers, their English ([`text`]), and the check of a proof of work ([`verify`]). Comes in: values, none of them
@@ -17,6 +17,7 @@ mod assets;
 mod challenge;
 mod html;
 mod layout;
+mod live;
 mod notice;
 mod proof;
 mod sign_in;
@@ -24,8 +25,9 @@ mod sign_in;
 mod tests;
 mod text;
 
-pub use assets::{Asset, Logo, LogoError, asset};
+pub use assets::{Asset, Logo, LogoError, asset, live_asset};
 pub use challenge::{ChallengePage, challenge};
+pub use live::{Live, live};
 pub use notice::{Failure, FailurePage, FailurePages, expired, failure, hand_over, unavailable};
 pub use proof::{BITS_MAX, COUNTER_DIGITS_MAX, NONCE_BYTES_MAX, verify};
 pub use sign_in::{DeniedPage, SignInError, SignInPage, denied, sign_in, sign_out, signed_out};

@@ -23,6 +23,7 @@ use crate::runtime::deadline::eviction::Eviction;
 use crate::runtime::stage::Stage;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
+use crate::telemetry::recent::{Recent, Refused};
 use crate::telemetry::record::{self, Format, Record};
 use crate::token::TokenCache;
 use crate::upstream::Pools;
@@ -54,6 +55,7 @@ pub struct Core {
     pub identity: RefCell<identity::Scratch>,
     snapshot: RefCell<Arc<Snapshot>>,
     counters: RefCell<Counters>,
+    recent: RefCell<Recent>,
     log: RefCell<Option<Log>>,
     #[expect(
         clippy::vec_box,
@@ -122,6 +124,7 @@ impl Core {
             identity: RefCell::default(),
             snapshot: RefCell::new(snapshot),
             counters: RefCell::new(Counters::default()),
+            recent: RefCell::default(),
             log: RefCell::new(log.map(|(sender, format)| Log {
                 sender,
                 format,
@@ -292,6 +295,16 @@ impl Core {
         // A report is made on the core's own thread.
         counters.cpu_nanoseconds = thread_cpu_time().as_nanos().try_into().unwrap_or(u64::MAX);
         counters
+    }
+
+    /// Keeps a refusal for whoever asks for the last ones.
+    pub fn remember(&self, record: &Record<'_>) {
+        self.recent.borrow_mut().note(record);
+    }
+
+    /// The last refusals, in no order.
+    pub fn recent(&self) -> Vec<Refused> {
+        self.recent.borrow().copy()
     }
 
     /// Whether access records are written at all.

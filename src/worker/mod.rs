@@ -48,6 +48,7 @@ use crate::runtime::socket::Socket;
 use crate::runtime::task::catch_panic;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::queue::LogSender;
+use crate::telemetry::recent::Refused;
 use crate::telemetry::record::Format;
 use crate::token::TokenCache;
 use client::{Entry, Newcomer};
@@ -97,6 +98,8 @@ pub enum Command {
     Redirect(Arc<Snapshot>),
     /// Asks for a copy of the counters.
     Report(Box<dyn FnOnce(Counters) + Send>),
+    /// Asks for the last refusals.
+    Recent(Box<dyn FnOnce(Vec<Refused>) + Send>),
     /// What a request for keys came to, by its ticket.
     Keys(u64, KeyAnswer),
     /// These sessions have ended.
@@ -177,6 +180,7 @@ async fn serve(
             }
             Command::Redirect(snapshot) => core.redirect(snapshot),
             Command::Report(answer) => answer(core.report()),
+            Command::Recent(answer) => answer(core.recent()),
             Command::Keys(ticket, answer) => core.keys.answer(ticket, answer),
             Command::EndSessions(sign_outs) => core.end_sessions(&sign_outs),
             Command::Sweep => {

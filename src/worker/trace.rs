@@ -229,26 +229,45 @@ impl Trace {
                 (Verdict::Forwarded | Verdict::Redirected | Verdict::Answered, _) => {}
             }
         });
-        if !core.has_log() {
+        // What nobody was answered to is no refusal.
+        let refused = self.verdict.get() == Verdict::Refused && self.status.get() != 0;
+        if !refused && !core.has_log() {
             return;
         }
+        let mut record = self.record(core, snapshot, client, request, identity);
+        if refused {
+            core.remember(&record);
+        }
+        if core.has_log() {
+            record.trace_id = request.and_then(trace_id).unwrap_or_default();
+            record.duration = core.now().monotonic.saturating_sub(self.started.monotonic);
+            core.log(&record);
+        }
+    }
+
+    fn record<'a>(
+        &'a self,
+        core: &Core,
+        snapshot: &'a Snapshot,
+        client: &Client,
+        request: Option<Request<'a>>,
+        identity: &'a Identity,
+    ) -> Record<'a> {
         let tunnel = self
             .tunnel
             .get()
             .and_then(|index| snapshot.policy.tunnels.get(index));
-        core.log(&Record {
+        Record {
             started: self.started.unix,
             node: &snapshot.node,
             core: core.index,
             request_id: &self.request_id,
-            trace_id: request.and_then(trace_id).unwrap_or_default(),
             client: &self.client.text,
             method: request
                 .map(|request| request.method_name())
                 .unwrap_or_default(),
             scheme: client.facts().scheme.as_str(),
             host: request
-                .as_ref()
                 .map(|request| request.head.host.as_str())
                 .unwrap_or_default(),
             path: request.map(|request| request.path()).unwrap_or_default(),
@@ -258,13 +277,13 @@ impl Trace {
             status: self.status.get(),
             reason: self.reason.get(),
             detail: self.detail.get(),
-            mechanism: mechanism.as_str(),
+            mechanism: identity.mechanism().as_str(),
             credential: identity.name(),
             ended_by: self.ended_by.get().as_str(),
             phase: self.phase.get().as_str(),
-            duration: core.now().monotonic.saturating_sub(self.started.monotonic),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
-        });
+            ..Record::default()
+        }
     }
 }

@@ -41,8 +41,6 @@ fn health_and_readiness_answer_in_a_word() {
         let answer = plain(process.address("admin"), &head);
         assert_eq!((answer.status(), answer.body()), (200, ""));
     }
-    let answer = plain(process.address("admin"), &get("localhost", "/status", &[]));
-    assert_eq!(answer.status(), 404);
 }
 
 #[test]

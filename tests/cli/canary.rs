@@ -134,6 +134,12 @@ fn no_output_of_the_edge_tells_a_token_a_secret_or_a_query() {
         );
         assert_eq!(metrics.status(), 200);
         assert_hidden(metrics.body(), &hidden, "/metrics");
+        for target in ["/", "/status"] {
+            let page = plain(admin, &get("localhost", target, &[&bearer(ADMIN_TOKEN)]));
+            assert_eq!(page.status(), 200);
+            // What is no printable ASCII is shown as `?`, and such a byte is in no request here.
+            assert_hidden(page.body(), &hidden, target);
+        }
         // A reload that fails tells of files, and not what is in them.
         folder.write("secret", 0o600, "canary");
         process.signal("HUP");

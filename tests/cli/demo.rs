@@ -124,6 +124,29 @@ fn nothing_it_prints_later_has_a_token_or_a_query_and_an_interrupt_takes_its_fol
 }
 
 #[test]
+fn the_printed_live_page_is_there_and_tells_of_the_refusals() {
+    let demo = Demo::start();
+    let url = demo.lines("http://")[0].clone();
+    assert!(typed(&format!("curl -si {url}")).starts_with("HTTP/1.1 200 "));
+    typed(&demo.lines("curl ")[0]);
+    let status: serde_json::Value =
+        serde_json::from_str(&typed(&format!("curl -s {url}status"))).unwrap();
+    assert_eq!(status["recent_refusals"][0]["reason"], "token_missing");
+    let guards: Vec<_> = status["tunnels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tunnel| tunnel["guards"].to_string())
+        .collect();
+    let expected = [
+        r#"["token_auth"]"#,
+        r#"["rstream_auth"]"#,
+        r#"["challenge_mode","public"]"#,
+    ];
+    assert_eq!(guards, expected);
+}
+
+#[test]
 fn a_taken_port_is_named_with_a_way_out() {
     let demo = Demo::start();
     let url = demo.lines("https://")[0].clone();

@@ -15,13 +15,13 @@ use self::server::{NONCE, PAGES, Server};
 use self::tab::{Tab, open, open_without_scripts};
 
 /// What a look is called, its width and height, the colour scheme, and whether it is a phone.
-const LOOKS: [(&str, u32, u32, &str, bool); 3] = [
+pub const LOOKS: [(&str, u32, u32, &str, bool); 3] = [
     ("light", 1000, 760, "light", false),
     ("dark", 1000, 760, "dark", false),
     ("phone", 360, 740, "light", true),
 ];
 
-fn pictures() -> PathBuf {
+pub fn pictures() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages");
     fs::create_dir_all(&folder).unwrap();
     folder
@@ -32,7 +32,7 @@ const THERE: &str = "body > pre";
 
 /// What is wrong with the page that is shown: text of too little contrast, a field without a label, a page wider than its
 /// window, anything but one main part with one heading.
-const FLAWS: &str = include_str!("pages/flaws.js");
+pub const FLAWS: &str = include_str!("pages/flaws.js");
 
 #[test]
 fn every_page_is_sound_in_light_in_dark_and_on_a_phone() {

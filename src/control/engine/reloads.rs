@@ -44,7 +44,10 @@ pub(super) fn fixed(settings: &Settings) -> String {
         .as_ref()
         .map(|https| (&https.listen, https.public_port));
     let http = settings.http.as_ref().map(|http| (&http.listen, http.mode));
-    let admin = settings.admin.as_ref().map(|admin| &admin.listen);
+    let admin = settings
+        .admin
+        .as_ref()
+        .map(|admin| (&admin.listen, admin.open_on_loopback, &admin.hosts));
     format!(
         "{:?} {https:?} {http:?} {admin:?} {:?}",
         settings.cores, settings.log

@@ -116,6 +116,11 @@ impl Tab {
         element.text().await.unwrap()
     }
 
+    /// The page as HTML, as it is now.
+    pub async fn source(&self) -> String {
+        self.client.source().await.unwrap()
+    }
+
     pub async fn visible_text(&self) -> String {
         self.text("body").await
     }
