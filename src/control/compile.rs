@@ -17,8 +17,8 @@ use crate::config::settings::{
 use crate::control::key_sets::KeySets;
 use crate::http::HeadLimits;
 use crate::http::host::CanonicalHost;
-use crate::pages::FailurePages;
 use crate::network::NetworkPolicy;
+use crate::pages::FailurePages;
 use crate::policy::{self, Mechanisms, Policy};
 use crate::route::Routes;
 use crate::runtime::socket::Address;

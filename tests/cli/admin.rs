@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt;
 
+use crate::metrics::parse;
 use crate::support::folder::{bounded_token, token};
 use crate::support::http::{bearer, get, plain, request, tls, unix};
 use crate::support::{Folder, HOST, Origin, Process};
@@ -11,21 +12,12 @@ const OPEN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 const GUARDED: &str = "[admin]\nlisten = \"127.0.0.1:0\"\nbearer_token_file = \"admin\"\n";
 const ADMIN_TOKEN: &str = "canary-admin-token-0123456789";
 
-/// Samples by their name and labels.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let lines = text.lines().filter(|line| !line.starts_with("# "));
-    lines
-        .map(|line| line.rsplit_once(' ').unwrap())
-        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
-        .collect()
-}
-
 fn metrics(process: &Process) -> BTreeMap<String, f64> {
     let answer = plain(process.address("admin"), &get("localhost", "/metrics", &[]));
     assert_eq!(answer.status(), 200);
     let kind = answer.field("content-type").unwrap();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
-    samples(answer.body())
+    parse(answer.body()).samples
 }
 
 #[test]

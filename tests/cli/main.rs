@@ -28,6 +28,7 @@ mod key_sets;
 mod live;
 mod log;
 mod memory;
+mod metrics;
 mod pages;
 mod readme;
 mod reload;

@@ -107,7 +107,9 @@ fn run(seeds: Vec<start::Core>, settings: &Settings, sink: Sink) -> Result<Runni
         cores.push(core);
         drivers.push(driver);
     }
-    let log = sink.map(|sink| Writer::start(sink, settings.log.access.clone(), queues)).transpose();
+    let log = sink
+        .map(|sink| Writer::start(sink, settings.log.access.clone(), queues))
+        .transpose();
     Ok((cores, drivers, log.map_err(StartError::Control)?))
 }
 
