@@ -228,10 +228,8 @@ async fn judge(
         (entry != Entry::Redirect).then(|| core.decide(snapshot, connection, request, now));
     let (newer, decision) = match decided {
         Some(Decision::NeedsKeys(needs)) => {
-            trace.stopwatch.stand(core.clock.monotonic());
-            let (newer, decision) =
-                Box::pin(judge_with_keys(core, *needs, connection, request)).await;
-            trace.stopwatch.run(core.clock.monotonic());
+            let judging = judge_with_keys((core, trace), *needs, connection, request);
+            let (newer, decision) = Box::pin(judging).await;
             (newer, Some(decision))
         }
         decided => (None, decided),

@@ -14,6 +14,7 @@ use crate::token::WantedKey;
 
 use super::core::Core;
 use super::snapshot::Snapshot;
+use super::trace::Trace;
 
 /// What a core asks the control thread for.
 #[derive(Debug)]
@@ -90,14 +91,17 @@ impl KeyRequests {
 
 /// Waits for the key and judges once more, by what is in force then.
 pub(super) async fn judge_with_keys(
-    core: &Core,
+    (core, trace): (&Core, &Trace),
     needs: NeedsKeys,
     connection: Connection<'_>,
     request: Request<'_>,
 ) -> (Option<Arc<Snapshot>>, Decision) {
     let NeedsKeys { key, otherwise } = needs;
     let asked_at = core.now().monotonic;
-    if !core.keys.get(core.index, key, asked_at).await {
+    trace.stopwatch.stand(asked_at);
+    let got = core.keys.get(core.index, key, asked_at).await;
+    trace.stopwatch.run(core.clock.monotonic());
+    if !got {
         return (None, Decision::Refuse(otherwise));
     }
     let snapshot = core.snapshot();
