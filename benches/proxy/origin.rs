@@ -1,16 +1,17 @@
-//! The upstream of scripts/bench.sh: answers every request head with the same 128 bytes, as cheaply as it can.
+//! The upstream of scripts/bench.sh, as cheap as it can be: it answers 128 bytes, or as many as a path under
+//! `/api/bytes/` says, once it has read the request's body.
 //!
-//! One thread, keep-alive, pipelined heads answered together. It counts ends of heads and looks at nothing else, so it
-//! serves GET without a body and is no server for anything but this measurement.
+//! One thread, keep-alive, pipelined requests answered together. It looks for the path, for Content-Length where the method
+//! is POST, and for nothing else, so it is no server for anything but this measurement.
 
 use std::io;
 
+use memchr::memmem::Finder;
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};
 
-const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 128\r\n\r\n";
-const BODY: [u8; 128] = [b'x'; 128];
-const HEAD_END: [u8; 4] = *b"\r\n\r\n";
+const USUAL_BODY_BYTES: usize = 128;
+const READ_BYTES: usize = 256 * 1024;
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_default();
@@ -34,9 +35,9 @@ async fn serve(address: &str) -> io::Result<()> {
 /// Until the peer closes: an error on one connection ends that connection alone.
 async fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut input = Vec::with_capacity(16 * 1024);
+    let mut requests = Requests::new();
+    let mut input = Vec::with_capacity(READ_BYTES);
     let mut output = Vec::new();
-    let mut matched = 0;
     loop {
         let (read, buffer) = stream.read(input).await;
         input = buffer;
@@ -44,21 +45,97 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
             return Ok(());
         }
         output.clear();
-        for byte in &input {
-            matched = match HEAD_END.get(matched) {
-                Some(expected) if expected == byte => matched + 1,
-                _ => usize::from(*byte == b'\r'),
-            };
-            if matched == HEAD_END.len() {
-                matched = 0;
-                output.extend_from_slice(HEAD);
-                output.extend_from_slice(&BODY);
-            }
-        }
+        requests.take(&input, &mut output);
         if !output.is_empty() {
             let (written, buffer) = stream.write_all(output).await;
             output = buffer;
             written?;
         }
     }
+}
+
+/// Where one connection stands within its requests.
+struct Requests {
+    head_end: Finder<'static>,
+    content_length: Finder<'static>,
+    /// A head whose end is still to come.
+    begun: Vec<u8>,
+    /// Body bytes still to come, and how many the answer has.
+    body: Option<(usize, usize)>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        Requests {
+            head_end: Finder::new(b"\r\n\r\n"),
+            content_length: Finder::new(b"ontent-"), // of Content-Length and Content-Type, in any case
+            begun: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Takes what was read, and appends the answers to the requests that end in it.
+    fn take(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        let begun = std::mem::take(&mut self.begun);
+        let joined;
+        let mut input = if begun.is_empty() {
+            input
+        } else {
+            joined = [&begun, input].concat();
+            &joined
+        };
+        loop {
+            if let Some((to_come, answered)) = self.body {
+                let here = to_come.min(input.len());
+                input = input.get(here..).unwrap_or_default();
+                if here < to_come {
+                    self.body = Some((to_come - here, answered));
+                    return;
+                }
+                self.body = None;
+                write_answer(answered, output);
+            }
+            let Some(end) = self.head_end.find(input) else {
+                self.begun = input.to_vec();
+                return;
+            };
+            let (head, rest) = input.split_at(end + 4);
+            input = rest;
+            self.body = Some((self.body_bytes(head), answer_bytes(head)));
+        }
+    }
+
+    fn body_bytes(&self, head: &[u8]) -> usize {
+        if !head.starts_with(b"POST") {
+            return 0;
+        }
+        let mut fields = self.content_length.find_iter(head);
+        fields
+            .find_map(|at| {
+                let field = head.get(at + b"ontent-".len()..)?;
+                let (name, value) = field.split_at_checked(b"length:".len())?;
+                let asked = name.eq_ignore_ascii_case(b"length:");
+                asked.then(|| number(value.trim_ascii_start()))
+            })
+            .unwrap_or_default()
+    }
+}
+
+fn answer_bytes(head: &[u8]) -> usize {
+    let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    path.strip_prefix(b"/api/bytes/")
+        .map_or(USUAL_BODY_BYTES, number)
+}
+
+/// The digits that `text` begins with.
+fn number(text: &[u8]) -> usize {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |sum, digit| sum * 10 + usize::from(*digit - b'0'))
+}
+
+fn write_answer(bytes: usize, output: &mut Vec<u8>) {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {bytes}\r\n\r\n");
+    output.extend_from_slice(head.as_bytes());
+    output.resize(output.len() + bytes, b'x');
 }

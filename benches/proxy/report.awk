@@ -1,31 +1,47 @@
-# In: lines of `round contestant cpu_us requests_per_second p50_us p99_us core_percent`.
-# Out: medians with their spread (min..max), and the median over the rounds of the ratio to BASE in the same round.
-# UNIT: what was counted, a request if nothing else. TARGET: at most so much of the CPU of BASE, if there is one.
+# In: lines of `scenario round contestant cpu_us requests_per_second p50_us p99_us core_percent` of one scenario.
+# Out: a table in Markdown, medians over the rounds with their spread (min..max), and the median of the ratio to HAProxy and to
+# the relay in the same round. Then a line of each goal: `goal SCENARIO WHAT ASKED REACHED`.
+#
+# TITLE; NAMES in the order of the table; GOALS as in scenarios.sh; PEERS, the names that "best" may mean; ADIT, whose goals they are.
 
 {
-    if (!($2 in seen)) { seen[$2] = 1; order[++contestants] = $2 }
-    if ($1 > rounds) rounds = $1
-    for (field = 3; field <= 7; field++) value[$2, field, $1] = $field
+    seen[$3] = 1
+    if ($2 > rounds) rounds = $2
+    for (field = 4; field <= 8; field++) value[$3, field, $2] = $field
+    scenario = $1
 }
 
 END {
-    if (!UNIT) UNIT = "request"
-    printf "%-14s  %-22s  %-26s  %-16s  %-18s  %6s  %8s  %8s\n", "", "CPU us/" UNIT, UNIT "s/s", "p50 us", "p99 us",
-        "core", "CPU", "req/s"
+    contestants = split(NAMES, order, " ")
+    printf "### %s\n\n", TITLE
+    printf "| | CPU us | of HAProxy's |%s per second | p50 us | p99 us | core |\n", "relay" in seen ? " of the relay's |" : ""
+    printf "|---|--:|--:|%s--:|--:|--:|--:|\n", "relay" in seen ? "--:|" : ""
     for (i = 1; i <= contestants; i++) {
         name = order[i]
-        printf "%-14s  %-22s  %-26s  %-16s  %-18s  %5.0f%%  %7.2fx  %7.2fx\n", name, spread(name, 3, "%.2f"),
-            spread(name, 4, "%.0f"), spread(name, 5, "%.0f"), spread(name, 6, "%.0f"), middle(name, 7), ratio(name, 3),
-            ratio(name, 4)
+        if (!(name in seen)) continue
+        printf "| %s | %s | %s |%s %s | %s | %s | %.0f%% |\n", name, spread(name, 4, "%.2f"), against(name, "haproxy"),
+            "relay" in seen ? " " against(name, "relay") " |" : "", spread(name, 5, "%.0f"), spread(name, 6, "%.0f"),
+            spread(name, 7, "%.0f"), middle(name, 8)
     }
-    printf "\nMedians of %d rounds (min..max). The last two columns are ratios to %s, round by round.\n", rounds, BASE
-    if (!TARGET) exit
-    printf "Target: at most %.2f of the CPU of %s.", TARGET, BASE
-    for (i = 1; i <= contestants; i++) {
-        name = order[i]
-        if (index(name, BASE) != 1) printf " %s %s.", name, ratio(name, 3) <= TARGET ? "meets it" : "misses it"
+    print ""
+    count = split(GOALS, goal, " ")
+    for (i = 1; i <= count; i++) {
+        split(goal[i], part, ":")
+        whom = part[2] == "best" ? best() : part[2]
+        if (!(whom in seen) || !(ADIT in seen)) continue
+        field = part[1] == "p99" ? 7 : 4
+        asked = part[1] == "p99" ? 1 : part[1]
+        reached = ratio(ADIT, whom, field)
+        printf "goal\t%s%s, of %s\t%.2f\t%.2f\t%s\n", TITLE, field == 7 ? ", p99" : "", whom, asked, reached,
+            reached <= asked ? "yes" : "**no**"
     }
-    printf "\n"
+}
+
+function best(    i, n, peers, least) {
+    n = split(PEERS, peers, " ")
+    for (i = 1; i <= n; i++)
+        if (peers[i] in seen && (!least || middle(peers[i], 4) < middle(least, 4))) least = peers[i]
+    return least
 }
 
 function sort(n,    i, j, held) {
@@ -48,10 +64,15 @@ function middle(name, field,    r) {
 
 function spread(name, field, form,    m) {
     m = middle(name, field)
-    return sprintf(form " (" form ".." form ")", m, list[1], list[rounds])
+    if (rounds == 1) return sprintf(form, m)
+    return sprintf(form " (" form "..." form ")", m, list[1], list[rounds])
 }
 
-function ratio(name, field,    r) {
-    for (r = 1; r <= rounds; r++) list[r] = value[name, field, r] / value[BASE, field, r]
+function ratio(name, base, field,    r) {
+    for (r = 1; r <= rounds; r++) list[r] = value[name, field, r] / value[base, field, r]
     return median(rounds)
+}
+
+function against(name, base) {
+    return base in seen ? sprintf("%.2f", ratio(name, base, 4)) : ""
 }

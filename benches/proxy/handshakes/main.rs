@@ -1,13 +1,14 @@
 //! The load of scripts/bench.sh --handshakes: TLS connections with one request each, as wrk cannot make them.
 //!
-//! Every thread has one connection under way: a handshake, a request, the whole answer, `close_notify` both ways, the end
-//! of the socket. Sessions are not kept unless `--resume` asks for it. It ends with one line for the script, and with exit
+//! Every thread has one connection under way: a handshake, a request, the whole answer, `close_notify`, the end of
+//! the socket. Sessions are not kept unless `--resume` asks for it. It ends with one line for the script, and with exit
 //! code 1 where anything else happened than was asked for:
 //!
 //! ```text
 //! BENCH completed duration_us p50_us p99_us errors [failed.KIND=N] [full=N] [resumed=N] [status.200=N] agreed=...
 //! ```
 
+mod answer;
 mod pin;
 mod tally;
 
@@ -27,6 +28,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, Stream};
 
+use answer::wrong;
 use pin::Pin;
 use tally::{Done, Tally};
 
@@ -257,7 +259,7 @@ fn agreed(session: &ClientConnection) -> Option<String> {
     Some(format!("{version:?}/{suite:?}/{group:?}"))
 }
 
-/// Sends the request and reads the answer to its end, which Content-Length must tell.
+/// Sends the request and reads the answer to its end.
 fn exchange(
     session: &mut ClientConnection,
     socket: &mut TcpStream,
@@ -266,49 +268,24 @@ fn exchange(
 ) -> io::Result<u16> {
     let mut stream = Stream::new(session, socket);
     stream.write_all(request)?;
-    let mut filled = 0;
-    loop {
-        let spare = buffer.get_mut(filled..).unwrap_or_default();
-        match stream.read(spare)? {
-            0 => return Err(wrong("an answer without its end")),
-            count => filled += count,
-        }
-        let mut fields = [httparse::EMPTY_HEADER; 64];
-        let mut head = httparse::Response::new(&mut fields);
-        let parsed = head.parse(buffer.get(..filled).unwrap_or_default());
-        let httparse::Status::Complete(head_bytes) = parsed.map_err(io::Error::other)? else {
-            continue;
-        };
-        let mut fields = head.headers.iter();
-        let body_bytes = fields
-            .find(|field| field.name.eq_ignore_ascii_case("content-length"))
-            .and_then(|field| str::from_utf8(field.value).ok()?.parse::<usize>().ok())
-            .ok_or_else(|| wrong("an answer without Content-Length"))?;
-        match filled.cmp(&(head_bytes + body_bytes)) {
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal => return Ok(head.code.unwrap_or_default()),
-            std::cmp::Ordering::Greater => return Err(wrong("more than one answer")),
-        }
-    }
+    answer::read(&mut stream, buffer)
 }
 
-/// Says `close_notify`, and reads the server's and the end of its socket.
+/// Says `close_notify`, and reads the server's, if it says it (nginx does not), and the end of its socket.
 fn close(mut session: ClientConnection, mut socket: TcpStream, rest: &mut [u8]) -> io::Result<()> {
     session.send_close_notify();
     while session.wants_write() {
         session.write_tls(&mut socket)?;
     }
     socket.shutdown(Shutdown::Write)?;
-    match Stream::new(&mut session, &mut socket).read(rest)? {
-        0 => {}
-        _ => return Err(wrong("more than one answer")),
+    match Stream::new(&mut session, &mut socket).read(rest) {
+        Ok(0) => {}
+        Ok(_) => return Err(wrong("more than one answer")),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        Err(error) => return Err(error),
     }
     match socket.read(rest)? {
         0 => Ok(()),
         _ => Err(wrong("bytes behind close_notify")),
     }
-}
-
-fn wrong(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }
