@@ -192,13 +192,17 @@ pub struct BufferPool {
     large: RefCell<Vec<Buffer>>,
     /// Large buffers that are lent.
     large_lent: Rc<Cell<usize>>,
+    /// The fewest large ones that were free at a time since [`BufferPool::trim`].
+    large_spare: Cell<usize>,
     /// Buffers that wait with idle connections.
     waiting: Cell<usize>,
 }
 
 /// Free buffers of each size that a core keeps; more are given back to the allocator.
 const ORDINARY_KEPT: usize = 256;
-const LARGE_KEPT: usize = 16;
+const LARGE_KEPT: usize = LARGE_BUFFERS_LENT_MAX;
+/// Large ones that it keeps however long nobody needs them.
+const LARGE_KEPT_ALWAYS: usize = 16;
 
 /// Buffers that may wait with idle connections at one time.
 const WAITING_MAX: usize = 128;
@@ -230,7 +234,10 @@ impl BufferPool {
 
     /// An empty buffer of [`LARGE_BUFFER_BYTES`].
     pub fn take_large(&self) -> Buffer {
-        let free = self.large.borrow_mut().pop();
+        let mut list = self.large.borrow_mut();
+        let free = list.pop();
+        self.large_spare.set(self.large_spare.get().min(list.len()));
+        drop(list);
         let mut buffer = free.unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES));
         self.large_lent.set(self.large_lent.get() + 1);
         buffer.lent = Some(Lent(self.large_lent.clone()));
@@ -240,6 +247,15 @@ impl BufferPool {
     /// A large buffer for who can do without: `None` where many are lent, so that slow peers hold no more than this.
     pub fn take_large_if_free(&self) -> Option<Buffer> {
         (self.large_lent.get() < LARGE_BUFFERS_LENT_MAX).then(|| self.take_large())
+    }
+
+    /// Gives large buffers back to the allocator that nobody has needed since this was last called. What is in use again
+    /// and again stays: the system clears a quarter of a megabyte for each new one, which costs more than what it is for.
+    pub fn trim(&self) {
+        let mut list = self.large.borrow_mut();
+        let kept = list.len().saturating_sub(self.large_spare.get());
+        list.truncate(kept.max(LARGE_KEPT_ALWAYS));
+        self.large_spare.set(list.len());
     }
 
     /// Takes a buffer back, with whatever is in it.
@@ -288,6 +304,24 @@ mod tests {
         pool.give(buffer);
         assert!(pool.take().is_empty());
         assert_eq!(pool.take_large().capacity(), LARGE_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn large_buffers_stay_while_they_are_needed() {
+        let pool = BufferPool::default();
+        let busy = |count: usize| {
+            let lent: Vec<_> = (0..count).map(|_| pool.take_large()).collect();
+            lent.into_iter().for_each(|buffer| pool.give(buffer));
+        };
+        let free = || pool.large.borrow().len();
+        busy(40);
+        pool.trim();
+        assert_eq!(free(), 40);
+        busy(30);
+        pool.trim();
+        assert_eq!(free(), 30);
+        pool.trim();
+        assert_eq!(free(), LARGE_KEPT_ALWAYS);
     }
 
     #[test]

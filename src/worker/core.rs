@@ -261,7 +261,7 @@ impl Core {
         self.is_draining() && self.admission.open() == 0
     }
 
-    /// Fires the deadlines that have passed and closes unused upstream connections.
+    /// Fires the deadlines that have passed, closes unused upstream connections and gives unused buffers back.
     pub fn sweep(&self) {
         let now = self.clock.now();
         self.wall_ahead.set(now.unix.saturating_sub(now.monotonic));
@@ -276,6 +276,7 @@ impl Core {
         self.keys.sweep(now);
         let keepalive = self.snapshot.borrow().timeouts.upstream_keepalive;
         self.pools.sweep(now, keepalive);
+        self.buffers.trim();
     }
 
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {

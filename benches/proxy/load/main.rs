@@ -122,6 +122,14 @@ fn now() -> Instant {
     Instant::now()
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a thread of a load with a rate has nothing else to do"
+)]
+fn wait_until(due: Instant) {
+    thread::sleep(due.saturating_duration_since(now()));
+}
+
 struct Load<'a> {
     arguments: &'a Arguments,
     heads: &'a [&'a [u8]],
@@ -140,7 +148,7 @@ impl Load<'_> {
             let Some((head, due)) = self.next(number, made) else {
                 break;
             };
-            thread::sleep(due.saturating_duration_since(now()));
+            wait_until(due);
             socket.write_all(head)?;
             expect(answer::read(&mut socket, &mut buffer)?, self.arguments)?;
             micros.push(due.elapsed().as_micros());
