@@ -60,9 +60,9 @@ impl<'a> Evidence<'a> {
             Authorization::Edge => FieldKind::Authorization,
             Authorization::App => FieldKind::RstreamAuthorization,
         };
-        // Most requests with a token have none.
-        let has_cookies = request.values(FieldKind::Cookie).next().is_some();
-        let cookie = |name: &str| match has_cookies {
+        // Most requests with a token have none that is ours.
+        let has_ours = request.values(FieldKind::Cookie).any(cookie::holds_ours);
+        let cookie = |name: &str| match has_ours {
             true => Cookie::read(request, name.as_bytes()),
             false => Cookie::Absent,
         };
@@ -72,7 +72,7 @@ impl<'a> Evidence<'a> {
             query: QueryToken::read(request.query().unwrap_or_default(), scratch),
             session: cookie(cookie::SESSION),
             challenge: cookie(cookie::CHALLENGE),
-            has_session: has_cookies
+            has_session: has_ours
                 && request.values(FieldKind::Cookie).any(cookie::holds_session),
             certificate,
         }

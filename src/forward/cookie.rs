@@ -1,20 +1,14 @@
 //! Cookies of the edge, which no upstream sees and none may set (S5.2).
 
-use crate::authn::cookie::{is_ours, name};
+use crate::authn::cookie::{is_ours, name, pairs};
+
+pub(super) use crate::authn::cookie::holds_ours;
 
 /// The pairs of a `Cookie` field value that are not ours. Each keeps its bytes.
 pub(super) fn foreign_pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|&byte| byte == b';')
+    pairs(value)
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !is_ours(name(pair)))
-}
-
-/// Whether a `Cookie` field value has a cookie of ours.
-pub(super) fn holds_ours(value: &[u8]) -> bool {
-    value
-        .split(|&byte| byte == b';')
-        .any(|pair| is_ours(name(pair)))
 }
 
 /// Whether a `Set-Cookie` field value sets a cookie of ours, the nameless form (`=rstream_auth=x`) included.
