@@ -72,8 +72,7 @@ impl<'a> Evidence<'a> {
             query: QueryToken::read(request.query().unwrap_or_default(), scratch),
             session: cookie(cookie::SESSION),
             challenge: cookie(cookie::CHALLENGE),
-            has_session: has_ours
-                && request.values(FieldKind::Cookie).any(cookie::holds_session),
+            has_session: has_ours && request.values(FieldKind::Cookie).any(cookie::holds_session),
             certificate,
         }
     }

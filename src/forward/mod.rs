@@ -13,6 +13,9 @@ pub mod response;
 
 pub use cookie::fuzz_cookie;
 
+use crate::http::Span;
+use crate::http::field::Field;
+
 /// A head did not fit into its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -50,6 +53,25 @@ impl<'o, R: Room> Writer<'o, R> {
         self.put(b": ");
         self.put(value);
         self.put(b"\r\n");
+    }
+
+    /// A field as it came. What stands in the head just as it would be written goes in one piece.
+    fn received(&mut self, head: &[u8], field: &Field) {
+        let (name, value) = (field.name, field.value);
+        let between = Span {
+            start: name.end,
+            end: value.start,
+        };
+        let line = Span {
+            start: name.start,
+            end: value.end.saturating_add(2),
+        }
+        .of(head);
+        if between.of(head) == b": " && line.ends_with(b"\r\n") {
+            self.put(line);
+        } else {
+            self.field(name.of(head), value.of(head));
+        }
     }
 
     fn finish(mut self) -> Result<(), Overflow> {

@@ -71,7 +71,7 @@ pub fn write_for_edge<R: Room>(
             FieldKind::Cookie | FieldKind::Origin | FieldKind::Referer | FieldKind::Other
         );
         if passes && !field.nominated {
-            writer.field(field.name.of(request.bytes), field.value.of(request.bytes));
+            writer.received(request.bytes, field);
         }
     }
     framing(&mut writer, request);
@@ -157,7 +157,7 @@ fn client_field<R: Room>(
         | FieldKind::Origin
         | FieldKind::CacheControl
         | FieldKind::AltSvc
-        | FieldKind::Other => writer.field(name, value),
+        | FieldKind::Other => writer.received(request.bytes, field),
     }
 }
 

@@ -137,14 +137,12 @@ fn fields<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>, terms: Te
         if field.nominated || !passes(field, response, terms) {
             continue;
         }
-        let (name, value) = (
-            field.name.of(response.bytes),
-            field.value.of(response.bytes),
-        );
         if field.kind == FieldKind::SetCookie {
+            let (name, value) = (field.name, field.value);
+            let (name, value) = (name.of(response.bytes), value.of(response.bytes));
             set_cookie(writer, name, value, terms.host);
         } else {
-            writer.field(name, value);
+            writer.received(response.bytes, field);
         }
     }
 }

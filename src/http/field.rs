@@ -122,19 +122,24 @@ const fn names(length: usize) -> &'static [(&'static [u8], FieldKind)] {
 pub fn classify(name: &[u8]) -> FieldKind {
     if let Some((_, kind)) = names(name.len())
         .iter()
-        .find(|(known, _)| same_name(known, name))
+        .find(|(known, _)| is_called(name, known))
     {
         return *kind;
     }
     if let [b'x' | b'X', b'-' | b'_', ..] = name
         && let Some((_, kind)) = PREFIXES.iter().find(|(start, _)| {
             name.get(..start.len())
-                .is_some_and(|found| same_name(start, found))
+                .is_some_and(|found| is_called(found, start))
         })
     {
         return *kind;
     }
     FieldKind::Other
+}
+
+/// As [`same_name`], where `known` is in lower case and without `_` already.
+fn is_called(name: &[u8], known: &[u8]) -> bool {
+    name.iter().zip(known).all(|(a, b)| normal(*a) == *b)
 }
 
 /// Whether two names are one to a reader that ignores case and reads `_` as `-`.
