@@ -15,8 +15,7 @@
 # over the count of requests) is the number to quote, as a ratio to another of the same run: it hardly moves with the load of
 # the machine. Requests per second do.
 #
-# Where it may, it runs in a network of its own, with cubic as congestion control for everybody (reno where the kernel
-# allows no cubic there): bbr paces, which makes no sense on loopback and distorts it. Installing nginx on Debian starts its service; stop it if you do not want it.
+# Installing nginx on Debian starts its service; stop it if you do not want it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
@@ -45,55 +44,15 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-PATH=$PATH:/usr/sbin
-need curl curl
-need openssl openssl
-need xxd xxd
-need taskset util-linux
-need haproxy haproxy
-need wrk wrk
-need nginx nginx-light
-need_file /usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua lua-resty-core
-need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
-need_file /usr/share/lua/5.1/cjson/util.lua lua-cjson
-if [ "$(nproc)" -lt 2 ]; then
-    echo "needs two cores: one for the proxy, one for the load" >&2
-    exit 1
-fi
-cargo build --release --quiet --bin adit --example origin --example handshakes --example load --example tokens
-built=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/release
-adit=${adit:-$built/adit} origin=${origin:-$built/examples/origin} client=${client:-$built/examples/handshakes}
-load=$built/examples/load tokens=$built/examples/tokens
-envoy=''
-[ -z "$want_envoy" ] || envoy=$(envoy_binary "$built/bench-envoy")
-if [ -z "${BENCH_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
-    exec env BENCH_NETWORK=own unshare --net "$PWD/scripts/bench.sh" "${given[@]}"
-fi
-if [ "${BENCH_NETWORK:-}" = own ]; then
-    ip link set lo up
-    sysctl -q -w net.ipv4.tcp_congestion_control=cubic 2>/dev/null || sysctl -q -w net.ipv4.tcp_congestion_control=reno
-fi
-
-for part in contestants secrets proofs measure memory scenarios; do
+for part in setup contestants secrets proofs measure memory allocations scenarios; do
     source "benches/proxy/$part.sh"
 done
-umask 077
-folder=$(mktemp -d)
-finish() {
-    local one
-    for one in "${pid[@]}"; do
-        kill "$one" 2>/dev/null || true
-    done
-    wait
-    rm -rf "$folder"
-}
-trap finish EXIT
-
-die() {
-    echo "$*" >&2
-    tail -n 20 "$folder"/*.err >&2 || true
-    exit 1
-}
+need_peers
+build_all
+envoy=''
+[ -z "$want_envoy" ] || envoy=$(envoy_binary "$built/bench-envoy")
+own_network "$PWD/scripts/bench.sh" "${given[@]}"
+own_folder
 
 ours=()
 measures adit "$adit" io_uring off
@@ -114,7 +73,6 @@ everybody="$adits adit-logged adit-idle haproxy haproxy-lean nginx envoy haproxy
 define_scenarios "$first"
 [ -n "$client_certificate" ] || with_certificate=''
 
-ulimit -n "$(ulimit -H -n)"
 give_ports
 make_keys
 make_requests "$pool" "$first"
@@ -127,19 +85,19 @@ wanted() { # scenario
 }
 
 report() {
-    local name agreed
-    printf 'Machine: %s x %s, Linux %s. ' "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(uname -r)"
-    printf 'Congestion control: %s. Commit: %s, %s. ' "$(sysctl -n net.ipv4.tcp_congestion_control)" \
-        "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$(date -u +%F)"
-    printf 'Against: %s. ' "$(versions | paste -sd, | sed 's/,/, /g')"
-    printf 'Medians of %d rounds of %d s. 64 connections, heads of %d bytes, answers of 128 bytes where nothing else is said.\n\n' \
-        "$rounds" "$seconds" "$head_bytes"
+    local name
+    printf '# Speed\n\nWritten by scripts/bench.sh (this part) and scripts/growth.sh. CPU us is the CPU time that the proxy takes for one request\n'
+    printf '(or one new connection). Ratios are medians of ratios of one round. Only ratios of one run are worth quoting.\n\n'
+    where_and_what "$seconds"
+    printf '64 connections, heads of %d bytes, answers of 128 bytes where nothing else is said.\n\n' "$head_bytes"
     for name in "${scenarios[@]}"; do
         grep "^$name " "$folder/measured" >"$folder/scenario" || continue
         awk -v TITLE="${title[$name]}" -v NAMES="$everybody" -v GOALS="${goals[$name]}" -v PEERS="haproxy haproxy-lean nginx envoy" -v ADIT=adit \
             -f benches/proxy/report.awk "$folder/scenario"
+        report_agreed "$name"
     done >"$folder/tables"
     report_memory >>"$folder/tables"
+    report_allocations >>"$folder/tables"
     printf '## Goals\n\n| | at most | measured | reached |\n|---|--:|--:|---|\n'
     sed -n 's/^goal\t\(.*\)\t\(.*\)\t\(.*\)\t\(.*\)/| \1 | \2 | \3 | \4 |/p' "$folder/tables"
     printf '\n## Figures\n\n'
@@ -156,6 +114,7 @@ for name in "${scenarios[@]}"; do
     fi
 done
 ! wanted idle || measure_idle
+! wanted allocations || measure_allocations
 report >"$folder/report"
 cat "$folder/report"
 if [ -z "$only" ] && [ -z "$before" ] && [ -z "$out" ]; then

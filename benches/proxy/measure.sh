@@ -46,7 +46,7 @@ load_handshakes() { # ..., kind
         --connections 32 --header "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" \
         --header "Accept: application/json, text/plain, */*" "${arguments[@]}" >"$folder/load" 2>"$folder/load.err" ||
         die "$1, $4: $(cat "$folder/load")"
-    sed -n 's/.* agreed=//p' "$folder/load" | tail -n 1 >"$folder/agreed-$4-$1"
+    sed -n 's/.* agreed=//p' "$folder/load" | tail -n 1 >"$folder/agreed:$4:$1"
     sed -n 's/^BENCH //p' "$folder/load" | cut -d' ' -f1-5
 }
 
@@ -84,4 +84,11 @@ run_scenario() { # scenario, contestants, road, load, what it needs...
             measure "$scenario" "$round" "${names[(i + round) % ${#names[@]}]}" "$road" "$way" "$@"
         done
     done >>"$folder/measured"
+}
+
+report_agreed() { # scenario: what the handshakes came to, where it has any
+    local one
+    for one in "$folder/agreed:$1:"*; do
+        [ ! -e "$one" ] || printf '%s: %s. ' "${one##*:}" "$(cat "$one")"
+    done | sed '$s/$/\n\n/'
 }
