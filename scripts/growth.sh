@@ -52,7 +52,7 @@ with_tunnels() { # how many
         echo "$((number * ($1 - 1) / 63)) $token $(printf '%s' "$token" | sha256sum | cut -d' ' -f1)"
     done >"$folder/$name/asked"
     {
-        printf 'include = ["more-*.toml"]\n[engine]\nhost = "edge.example.test"\nstate_dir = "state"\n[cores]\ncpus = [0]\n'
+        printf 'include = ["more-*.toml"]\n[engine]\nhost = "edge.example.test"\nstate_dir = "%s/state"\n[cores]\ncpus = [0]\n' "$folder/$name"
         printf '[http]\nlisten = ["127.0.0.1:%s"]\nmode = "serve"\n[tokens]\nhs256_secret_file = "../secret"\n' "${port[$name:hs256]}"
         printf '[tokens.ce]\nprojects = ["p0"]\npermissions = ["tunnels.streams.create-delete"]\n[log]\nlevel = "warn"\naccess = "off"\n'
     } >"$folder/$name/adit.toml"
@@ -80,7 +80,7 @@ curve_tunnels() {
     local count
     for count in $(seq 64); do
         "$adit" token mint --secret-file "$folder/secret" --type pat --expires-in 10h --subject "bench-$count"
-    done >"$folder/pats"
+    done >"$folder/pats" 2>"$folder/minted.out"
     for count in $(points 1 10 100 1000 10000 100000); do
         with_tunnels "$count"
         seconds=1 load_wrk "tunnels-$count" 1 hs256 "tunnels-$count" >"$folder/warm"
@@ -125,13 +125,14 @@ curve_body() {
     done
 }
 
-with_workers() { # process, how many, command before adit's...
-    local name=$1 count=$2
-    shift 2
+with_workers() { # process, driver, how many, command before adit's...
+    local name=$1 count=$3
+    driver[$name]=$2
+    shift 3
     port[$name:hs256]=$(free_ports 1)
     port[$name:tls]=$(free_ports 1)
     mkdir "$folder/state-$name"
-    driver[$name]=io_uring access[$name]=off
+    access[$name]=off
     port[$name:certificate]=1 port[$name:es256]=1 port[$name:rs256]=1 port[$name:plain]=1 port[$name:relay]=1
     render adit.toml "$name" | sed "s/^cpus = .*/count = $count/" >"$folder/$name.toml"
     start "$name" "0-$(($(nproc) - 1))" "${port[$name:hs256]}" "$@" "$adit" run --config "$folder/$name.toml"
@@ -140,7 +141,7 @@ with_workers() { # process, how many, command before adit's...
 curve_workers() {
     local count
     for count in $(points 1 2 4 8 16); do
-        with_workers "workers-$count" "$count"
+        with_workers "workers-$count" io_uring "$count"
         seconds=1 load_wrk "workers-$count" 1 hs256 hs256 $((64 * count)) >"$folder/warm"
     done
     for round in $(seq "$rounds"); do
@@ -150,11 +151,13 @@ curve_workers() {
     done | sed 's/ workers-[0-9]* / adit /' >>"$folder/measured"
 }
 
-curve_instructions() { # thousands in a request: the second half of a load, when all is warm
+# Thousands in a request: the second half of a load, when all is warm. On epoll, since valgrind lets no other thread run while
+# one waits for its ring.
+curve_instructions() {
     local count name per
     for count in $(points 1 2 4 8 16); do
-        name=counted-$count per=$((count * 1000))
-        with_workers "$name" "$count" valgrind --tool=callgrind "--callgrind-out-file=$folder/$name.callgrind"
+        name=counted-$count per=$((count * 500))
+        with_workers "$name" epoll "$count" valgrind --tool=callgrind --fair-sched=yes "--callgrind-out-file=$folder/$name.callgrind"
         load_own "$name" hs256 --heads "$folder/heads-hs256-one" --connections $((64 * count)) --count $per >"$folder/warm"
         callgrind_control -z "${pid[$name]}" >"$folder/control" 2>&1
         load_own "$name" hs256 --heads "$folder/heads-hs256-one" --connections $((64 * count)) --count $per >"$folder/warm"

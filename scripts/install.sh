@@ -52,5 +52,6 @@ put_section() { # name, file, file with the text: takes the place of the section
         !skip { print }
         $0 == "<!-- end of " name " -->" { skip = 0 }
         END { if (!done) put() }' "$2" >"$2.new"
-    mv "$2.new" "$2"
+    cat "$2.new" >"$2" # it keeps its mode
+    rm "$2.new"
 }
