@@ -206,5 +206,6 @@ done
 pictures=$folder
 [ -n "$only$quick" ] || pictures=benches
 draw_all >"$folder/report"
+chmod a+r "$pictures"/growth-*.svg
 cat "$folder/report"
 [ -n "$only$quick" ] || put_section growth benches/RESULTS.md "$folder/report"

@@ -79,7 +79,7 @@ function nice(least,    unit) {
     return least <= unit ? unit : least <= 2 * unit ? 2 * unit : least <= 5 * unit ? 5 * unit : 10 * unit
 }
 
-function thousands(n) { return n >= 1000 ? int(n / 1000) "," sprintf("%03d", n % 1000) : n }
+function thousands(n) { return n >= 1000 ? thousands(int(n / 1000)) "," sprintf("%03d", n % 1000) : n }
 
 function file_name(path) { sub(/.*\//, "", path); return path }
 
