@@ -200,8 +200,8 @@ pub struct BufferPool {
 
 /// Free buffers of each size that a core keeps; more are given back to the allocator.
 const ORDINARY_KEPT: usize = 256;
-const LARGE_KEPT: usize = LARGE_BUFFERS_LENT_MAX;
-/// Large ones that it keeps however long nobody needs them.
+/// Large ones that it keeps however long nobody needs them. Beyond, free ones and lent ones together are no more than
+/// [`LARGE_BUFFERS_LENT_MAX`].
 const LARGE_KEPT_ALWAYS: usize = 16;
 
 /// Buffers that may wait with idle connections at one time.
@@ -264,7 +264,10 @@ impl BufferPool {
         buffer.lent = None;
         let (list, kept) = match buffer.capacity() {
             BUFFER_BYTES => (&self.ordinary, ORDINARY_KEPT),
-            LARGE_BUFFER_BYTES => (&self.large, LARGE_KEPT),
+            LARGE_BUFFER_BYTES => {
+                let unlent = LARGE_BUFFERS_LENT_MAX.saturating_sub(self.large_lent.get());
+                (&self.large, unlent.max(LARGE_KEPT_ALWAYS))
+            }
             _ => return,
         };
         let mut list = list.borrow_mut();
