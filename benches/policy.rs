@@ -83,6 +83,9 @@ fn main() {
     cold("cold token, one prefix rule", |n| {
         format!("^/cold-{n}(/|$)")
     });
+    cold("cold token, the prefix rule of others", |_| {
+        "^/cold-".to_owned()
+    });
     cold("hostile token, a rule too large", |n| {
         format!("[ab]*a[ab]{{15}}{n}")
     });
@@ -368,7 +371,7 @@ fn cold(what: &str, pattern: impl Fn(usize) -> String) {
     let requests: Vec<String> = (0..ROUNDS * 8)
         .map(|n| {
             let boundary = serde_json::json!({ "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": pattern(n) } } } } } });
-            let token = mint(boundary);
+            let token = mint(n, boundary);
             format!("GET /cold-{n}/x HTTP/1.1\r\nHost: app-0.t.example.test\r\nAuthorization: Bearer {token}\r\n\r\n")
         })
         .collect();
@@ -381,10 +384,10 @@ fn cold(what: &str, pattern: impl Fn(usize) -> String) {
 }
 
 /// A CE token with this boundary, signed here: minting would try the pattern.
-fn mint(boundary: serde_json::Value) -> String {
+fn mint(n: usize, boundary: serde_json::Value) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64url;
-    let claims = serde_json::json!({ "resources": { "tunnels": boundary } });
+    let claims = serde_json::json!({ "sub": n.to_string(), "resources": { "tunnels": boundary } });
     let header = base64url.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let signed = format!("{header}.{}", base64url.encode(claims.to_string()));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());

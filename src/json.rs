@@ -16,7 +16,7 @@ use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX};
 mod tests;
 
 /// One JSON value. Object members keep their order; no name stands twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Json {
     Null,
     Bool(bool),

@@ -3,11 +3,14 @@
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use lru::LruCache;
 
 use super::verify::{Proven, prove, sha256};
 use super::{TokenError, TokenKeys, VerifiedToken};
+use crate::boundary::{self, Boundary, BoundaryError};
+use crate::json::Json;
 use crate::limits::TOKEN_CACHE_BYTES_MAX;
 
 /// Tokens of one core that are remembered for their patterns.
@@ -27,7 +30,21 @@ pub struct TokenCache {
     hits: u64,
     misses: u64,
     uncompilable: Uncompilable,
+    compiled: Compiled,
 }
+
+/// Boundaries by the claims that they were compiled from: most tokens claim what many others do, and compiling the patterns of
+/// one takes longer than all else about it. What comes of a claim depends on nothing else.
+#[derive(Debug)]
+struct Compiled {
+    boundaries: LruCache<Json, Arc<Boundary>>,
+    bytes: usize,
+    compilations: u64,
+}
+
+/// Boundaries of one core that are remembered apart from their tokens, and the bytes that they may take.
+const COMPILED_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const COMPILED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Tokens whose patterns could not be compiled, by their SHA-256, and why: whoever may sign tokens must not stall a core
 /// with the same one again and again (S9). All else about such a token is judged anew each time.
@@ -86,6 +103,11 @@ impl TokenCache {
                 tokens: LruCache::new(UNCOMPILABLE_MAX),
                 spared: 0,
             },
+            compiled: Compiled {
+                boundaries: LruCache::new(COMPILED_MAX),
+                bytes: 0,
+                compilations: 0,
+            },
         }
     }
 
@@ -128,7 +150,8 @@ impl TokenCache {
     ) -> Result<Rc<VerifiedToken>, TokenError> {
         self.misses += 1;
         let proven = prove(token, keys, now_unix)?;
-        let verified = Rc::new(self.uncompilable.compile(token, proven)?);
+        let compiled = self.uncompilable.compile(token, proven, &mut self.compiled);
+        let verified = Rc::new(compiled?);
         self.insert(token, Rc::clone(&verified));
         Ok(verified)
     }
@@ -154,6 +177,11 @@ impl TokenCache {
     /// How often patterns were known that cannot be compiled.
     pub fn spared(&self) -> u64 {
         self.uncompilable.spared
+    }
+
+    /// How often a boundary was compiled, whatever came of it.
+    pub fn compilations(&self) -> u64 {
+        self.compiled.compilations
     }
 
     pub fn len(&self) -> usize {
@@ -200,18 +228,48 @@ impl TokenCache {
 }
 
 impl Uncompilable {
-    fn compile(&mut self, token: &[u8], proven: Proven) -> Result<VerifiedToken, TokenError> {
+    fn compile(
+        &mut self,
+        token: &[u8],
+        proven: Proven,
+        known: &mut Compiled,
+    ) -> Result<VerifiedToken, TokenError> {
         if !self.tokens.is_empty()
             && let Some(error) = self.tokens.get(&sha256(token))
         {
             self.spared += 1;
             return Err(*error);
         }
-        let compiled = proven.compile();
+        let compiled = proven.compile(|claim| known.of(claim));
         if let Err(error @ TokenError::PatternTooLarge) = compiled {
             self.tokens.put(sha256(token), error);
         }
         compiled
+    }
+}
+
+impl Compiled {
+    /// The boundary of a claim.
+    fn of(&mut self, claim: Json) -> Result<Arc<Boundary>, BoundaryError> {
+        if let Some(known) = self.boundaries.get(&claim) {
+            return Ok(Arc::clone(known));
+        }
+        self.compilations += 1;
+        let boundary = Arc::new(boundary::parse(&claim)?);
+        let added = boundary.bytes();
+        if added <= COMPILED_BYTES_MAX {
+            while self.boundaries.len() >= COMPILED_MAX.get()
+                || self.bytes + added > COMPILED_BYTES_MAX
+            {
+                let Some((_, dropped)) = self.boundaries.pop_lru() else {
+                    break;
+                };
+                self.bytes -= dropped.bytes();
+            }
+            self.boundaries.put(claim, Arc::clone(&boundary));
+            self.bytes += added;
+        }
+        Ok(boundary)
     }
 }
 

@@ -11,7 +11,7 @@ use super::compact::Compact;
 use super::issuer::Issuer;
 use super::keys::TokenKeys;
 use super::subject::Subject;
-use crate::boundary::{self, Boundary};
+use crate::boundary::{self, Boundary, BoundaryError};
 use crate::json::Json;
 
 /// How far ahead of our clock a token may have been issued, in seconds.
@@ -149,9 +149,12 @@ pub(super) struct Proven {
 }
 
 impl Proven {
-    /// What comes of the boundary depends on nothing but the token's bytes.
-    pub(super) fn compile(self) -> Result<VerifiedToken, TokenError> {
-        let boundary = self.boundary.as_ref().map(boundary::parse).transpose()?;
+    /// `compile` makes the boundary of a claim, of which nothing depends on anything but the claim.
+    pub(super) fn compile(
+        self,
+        compile: impl FnOnce(Json) -> Result<Arc<Boundary>, BoundaryError>,
+    ) -> Result<VerifiedToken, TokenError> {
+        let boundary = self.boundary.map(compile).transpose()?;
         Ok(VerifiedToken {
             boundary,
             ..self.token
@@ -161,7 +164,8 @@ impl Proven {
 
 /// Proves a token or says why it does not count.
 pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedToken, TokenError> {
-    prove(token, keys, now_unix)?.compile()
+    let proven = prove(token, keys, now_unix)?;
+    proven.compile(|claim| boundary::parse(&claim).map(Arc::new))
 }
 
 /// All of [`verify`] but compiling.
@@ -239,7 +243,8 @@ pub struct VerifiedToken {
     source: Option<Arc<Bounds>>,
     /// The `iss` of a token of another issuer.
     issuer: Option<Arc<str>>,
-    boundary: Option<Boundary>,
+    /// Shared by all tokens of a core that claim the same.
+    boundary: Option<Arc<Boundary>>,
 }
 
 impl VerifiedToken {
@@ -298,7 +303,7 @@ impl VerifiedToken {
         let stored = self
             .owners()
             .filter_map(|bounds| bounds.boundary.as_deref());
-        self.boundary.iter().chain(stored)
+        self.boundary.as_deref().into_iter().chain(stored)
     }
 
     fn owners(&self) -> impl Iterator<Item = &Bounds> {
@@ -318,7 +323,7 @@ impl VerifiedToken {
         size_of::<Self>()
             + self.subject.bytes()
             + permissions
-            + self.boundary.as_ref().map_or(0, Boundary::bytes)
+            + self.boundary.as_deref().map_or(0, Boundary::bytes)
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::boundary::{Connect, ConnectContext, TunnelProperties};
+use crate::http::path::JudgedPath;
 
 fn numbered(n: usize) -> String {
     sign(format!(r#"{{"sub":"{n:04}"}}"#))
@@ -44,6 +46,60 @@ fn a_cache_is_shed_a_little_at_a_time_the_least_used_first() {
     assert!(!cache.shed(3), "none is left");
     assert_eq!((cache.len(), cache.bytes()), (0, 0));
     assert!(!cache.shed(1));
+}
+
+/// Over a reload too, since keys have no say in it; what differs in anything is compiled for itself, and means what it says.
+#[test]
+fn tokens_that_claim_the_same_share_what_was_compiled() {
+    let (mut cache, keys) = (TokenCache::new(10), keys());
+    let with = |subject: &str, pattern: &str| {
+        sign(format!(
+            r#"{{"sub":"{subject}","resources":{{"tunnels":{{"scopes":{{"tunnels":{{"connect":{{"params":{{"path":{{"regex":"{pattern}"}}}}}}}}}}}}}}}}"#
+        ))
+    };
+    for (subject, pattern, compilations) in [
+        ("ana", "^/a", 1),
+        ("bob", "^/a", 1),
+        ("ana", "^/b", 2),
+        ("bob", "^/b", 2),
+        ("bob", "^/a/", 3),
+    ] {
+        let token = cache
+            .verify(with(subject, pattern).as_bytes(), &keys, NOW)
+            .unwrap();
+        assert_eq!(cache.compilations(), compilations, "{subject} {pattern}");
+        let boundary = token.boundaries().next().unwrap();
+        let tunnel = TunnelProperties::default();
+        let connect = |path: &str| {
+            let path = JudgedPath {
+                decoded: path.as_bytes(),
+                ambiguity: None,
+            };
+            boundary.connect(&ConnectContext {
+                project: "p1",
+                workspace: "w1",
+                tunnel: &tunnel,
+                path: &path,
+            })
+        };
+        assert_eq!(connect(&pattern[1..]), Connect::Allowed);
+        assert_eq!(connect("/other"), Connect::PathOutsideBoundary);
+    }
+    cache.clear();
+    cache
+        .verify(with("eve", "^/a").as_bytes(), &keys, NOW)
+        .unwrap();
+    assert_eq!(cache.compilations(), 3);
+    // So many different ones are not kept; the oldest is compiled again.
+    for n in 0..1024 {
+        let token = with("ana", &format!("^/{n}"));
+        cache.verify(token.as_bytes(), &keys, NOW).unwrap();
+    }
+    assert_eq!(cache.compilations(), 3 + 1024);
+    cache
+        .verify(with("fay", "^/a").as_bytes(), &keys, NOW)
+        .unwrap();
+    assert_eq!(cache.compilations(), 3 + 1024 + 1);
 }
 
 /// One such token costs its compilation once, also over a reload; its time is asked each time, and its twin passes.
