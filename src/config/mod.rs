@@ -9,7 +9,7 @@
 //! public (S10.2), names that reach the base host (S1.4), secrets that others can read and files that others can write
 //! (S10.1), and an upstream that is this process itself (S8).
 //!
-//! Tested in `tests/config_errors.rs` (the exact messages), `tests/config_sources.rs` (several files, the environment,
+//! Tested in `tests/config_errors` (the exact messages), `tests/config_sources.rs` (several files, the environment,
 //! access rights) and `tests/config_reference.rs` (the files in `config/`).
 
 mod access;

@@ -1,4 +1,4 @@
-//! The exact messages, as `tests/config_errors.rs` has them for tables that are in use.
+//! The exact messages, as `tests/config_errors` has them for tables that are in use.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
