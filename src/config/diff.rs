@@ -1,5 +1,6 @@
 //! What changed from one configuration to the next, in words for the log. Never a secret's value.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -55,14 +56,17 @@ pub fn diff(old: &Settings, new: &Settings) -> String {
 }
 
 fn tunnels(old: &Settings, new: &Settings, changes: &mut Vec<String>) {
-    let find = |tunnels: &[Tunnel], hostname: &str| {
-        let mut all = tunnels.iter();
-        all.position(|tunnel| tunnel.hostname == hostname)
-    };
+    // Each is looked up among thousands.
+    fn by_hostname(settings: &Settings) -> HashMap<&str, &Tunnel> {
+        let tunnels = settings.tunnels.iter();
+        tunnels
+            .map(|tunnel| (tunnel.hostname.as_str(), tunnel))
+            .collect()
+    }
+    let (olds, news) = (by_hostname(old), by_hostname(new));
     for tunnel in &new.tunnels {
-        let hostname = &tunnel.hostname;
-        let before = find(&old.tunnels, hostname).and_then(|index| old.tunnels.get(index));
-        match before {
+        let hostname = tunnel.hostname.as_str();
+        match olds.get(hostname) {
             None => changes.push(format!("tunnel {hostname} added")),
             Some(before) => {
                 let keys = keys(before, tunnel);
@@ -73,7 +77,7 @@ fn tunnels(old: &Settings, new: &Settings, changes: &mut Vec<String>) {
         }
     }
     for tunnel in &old.tunnels {
-        if find(&new.tunnels, &tunnel.hostname).is_none() {
+        if !news.contains_key(tunnel.hostname.as_str()) {
             changes.push(format!("tunnel {} removed", tunnel.hostname));
         }
     }
