@@ -9,6 +9,7 @@
 mod pool;
 mod tls;
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,6 +101,7 @@ pub struct Connection {
     link: Link,
     origin: u64,
     reused: bool,
+    answers_long: Cell<bool>,
 }
 
 enum Link {
@@ -133,6 +135,7 @@ impl Connection {
             link,
             origin: origin.id,
             reused: false,
+            answers_long: Cell::new(false),
         })
     }
 
@@ -186,6 +189,16 @@ impl Connection {
     /// Whether another request went over it before.
     pub fn reused(&self) -> bool {
         self.reused
+    }
+
+    /// Whether its last answer was longer than an ordinary buffer holds: the next one may well be.
+    pub fn answers_long(&self) -> bool {
+        self.answers_long.get()
+    }
+
+    /// Remembers for the next answer whether this one is long.
+    pub fn answered(&self, long: bool) {
+        self.answers_long.set(long);
     }
 
     /// Ends it now: reads and writes under way complete.

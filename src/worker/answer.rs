@@ -32,7 +32,7 @@ impl Exchange<'_> {
         response: &mut ResponseHead,
         signals: &Signals,
     ) -> Answer {
-        let mut buffer = self.place.core.buffers.take();
+        let mut buffer = self.answer_buffer(upstream);
         buffer.clear_with_headroom(ANSWER_HEADROOM);
         if signals.uploaded.get() {
             self.place.client.deadline.tie(upstream.deadline());
@@ -42,6 +42,7 @@ impl Exchange<'_> {
         }
         let (head, buffer) = self.answer_head(upstream, response, buffer).await;
         upstream.deadline().clear_read();
+        upstream.answered(buffer.len() + ANSWER_HEADROOM >= BUFFER_BYTES);
         let answer = match head {
             Ok(length) => {
                 signals.answering.set(true);
@@ -61,6 +62,13 @@ impl Exchange<'_> {
             self.end_early(upstream, answer, signals).await;
         }
         answer
+    }
+
+    /// Room to read an answer into: for as much as there is at once, where the last one was long.
+    fn answer_buffer(&self, upstream: &Connection) -> Buffer {
+        let pool = &self.place.core.buffers;
+        let large = upstream.answers_long().then(|| pool.take_large_if_free());
+        large.flatten().unwrap_or_else(|| pool.take())
     }
 
     /// The answer is over and the request is not: what is left of it has nowhere to go.

@@ -10,6 +10,7 @@ use arrayvec::ArrayString;
 
 use crate::authn::Mechanism;
 use crate::http::host::CanonicalHost;
+use crate::limits::BUFFER_BYTES;
 use crate::policy::client_address::is_in;
 use crate::policy::{Connection, Handshake, Scheme};
 use crate::runtime::buffer::Buffer;
@@ -64,6 +65,8 @@ pub struct Client {
     /// Whose connection it is; `None`: the balancer did not say.
     pub address: ClientAddress,
     end_is_answer_end: Cell<bool>,
+    /// Its last request was longer than an ordinary buffer holds: the next one may well be.
+    asks_long: Cell<bool>,
 }
 
 enum Stream {
@@ -205,6 +208,7 @@ impl Client {
             _place: place,
             address: address.into(),
             end_is_answer_end: Cell::new(false),
+            asks_long: Cell::new(false),
         })
     }
 
@@ -243,7 +247,7 @@ impl Client {
     /// soon a sweep takes it back, and it waits on with nothing, as every other connection does from the beginning.
     pub async fn wait_idle(&self, core: &Core, within: Duration, used: bool) -> Waited {
         self.deadline.idle_within(within);
-        let spare = if used {
+        let spare = if used && !self.asks_long.get() {
             core.buffers.take_to_wait()
         } else {
             None
@@ -270,6 +274,20 @@ impl Client {
         };
         self.deadline.clear_read();
         Waited::Readable
+    }
+
+    /// Room to read the next request into: for as much as there is at once, where the last one was long.
+    pub fn request_buffer(&self, core: &Core) -> Buffer {
+        let large = self
+            .asks_long
+            .get()
+            .then(|| core.buffers.take_large_if_free());
+        large.flatten().unwrap_or_else(|| core.buffers.take())
+    }
+
+    /// Remembers for the next request whether this one is long: what has come of it fills an ordinary buffer.
+    pub fn asked(&self, bytes: usize) {
+        self.asks_long.set(bytes >= BUFFER_BYTES);
     }
 
     /// Waits for bytes, or the end, holding no buffer, and reads them into one of the core's. The caller sets the

@@ -93,7 +93,7 @@ pub async fn serve(core: &Core, newcomer: Newcomer) {
                 let idle = core.snapshot().timeouts.idle;
                 match client.wait_idle(core, idle, served > 0).await {
                     Waited::Read(buffer) => buffer,
-                    Waited::Readable => core.buffers.take(),
+                    Waited::Readable => client.request_buffer(core),
                     Waited::Ended => break Box::pin(client.finish(LINGER)).await,
                 }
             }
@@ -218,6 +218,7 @@ async fn judge(
     trace.hear(Request { bytes, head }, snapshot);
     trace.enter(Phase::Decision);
     let websocket = websocket::requested(Request { bytes, head });
+    client.asked(buffer.len());
     let rest = body_start(core, &mut buffer, length, head.framing, websocket.is_some());
     let bytes = buffer.filled().get(..length).unwrap_or_default();
     let request = Request { bytes, head };

@@ -13,9 +13,9 @@ use super::exchange::Exchange;
 const ADDED_BYTES_MAX: usize = 1024;
 
 impl Exchange<'_> {
-    /// Spends the permit; answers who it was for, and the head. `None`: it fits nowhere, or what it must say of its sender
-    /// cannot be signed.
-    pub(super) fn depart(&self, permit: Permit) -> Option<(Identity, Buffer)> {
+    /// Spends the permit; answers who it was for, and the head, if possible with room for `body` more bytes behind it.
+    /// `None`: it fits nowhere, or what it must say of its sender cannot be signed.
+    pub(super) fn depart(&self, permit: Permit, body: usize) -> Option<(Identity, Buffer)> {
         let (core, snapshot, trace) = (self.place.core, self.place.snapshot, self.place.trace);
         let mut scratch = core.identity.borrow_mut();
         let identity = if permit.names_sender() {
@@ -32,7 +32,8 @@ impl Exchange<'_> {
         };
         let most = self.request.bytes.len() + identity.len() + ADDED_BYTES_MAX;
         let mut head = if most <= BUFFER_BYTES {
-            core.buffers.take()
+            let roomy = (most + body > BUFFER_BYTES).then(|| core.buffers.take_large_if_free());
+            roomy.flatten().unwrap_or_else(|| core.buffers.take())
         } else if most <= LARGE_BUFFER_BYTES {
             core.buffers.take_large()
         } else {

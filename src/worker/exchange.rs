@@ -58,7 +58,8 @@ impl Exchange<'_> {
         } = self.place;
         trace.tunnel.set(Some(permit.tunnel()));
         let servers = snapshot.origins.get(permit.tunnel());
-        let (Some((identity, head)), Some(servers)) = (self.depart(permit), servers) else {
+        let behind = body.as_ref().map_or(0, Buffer::len);
+        let (Some((identity, head)), Some(servers)) = (self.depart(permit, behind), servers) else {
             let refusal = Refusal::Head(RequestError::from(ScanError::HeadTooLong));
             let (keeps, body) = self.refuse(refusal, body).await;
             return (Identity::Anonymous, keeps, body);

@@ -59,7 +59,7 @@ fn every_size_around_every_buffer_comes_back_as_it_was() {
     for mut client in [edge.client(), edge.tls_client(HOST)] {
         for size in [
             1, 2, 15, 16, 255, 4096, 8191, 8192, 8193, 15_871, 15_872, 16_383, 16_384, 16_385,
-            32_768, 65_536, 262_143, 262_144, 262_145, 3_000_000,
+            32_768, 65_536, 262_143, 262_144, 262_145, 3_000_000, 10, 16_384, 40_000, 1,
         ] {
             let body = pattern(size);
             let answer =
