@@ -4,7 +4,7 @@
 #
 #   scripts/growth.sh [--rounds 3] [--seconds 1] [--only CURVE,...] [--quick]
 #
-# Curves: tunnels, connections, head, body, workers, instructions. --only and --quick (two points of each) print and write nothing.
+# Curves: tunnels, connections, head, body, upload, workers, instructions. --only and --quick (two points of each) print and write nothing.
 #
 # For `workers` they are not pinned, and share the cores that there are with the load. `instructions` counts, under valgrind's
 # callgrind, what a request takes in user space with as many workers: that shows whether cores get into each other's way
@@ -125,6 +125,14 @@ curve_body() {
     done
 }
 
+curve_upload() {
+    local bytes
+    for bytes in $(points 128 1024 4096 16384 65536 262144 1048576); do
+        heads "upload-$bytes" METHOD=POST "BODY=$bytes" <"$folder/tokens"
+        at_point upload "$bytes" "adit haproxy relay" "upload-$bytes" 64 200 "$bytes"
+    done
+}
+
 with_workers() { # process, driver, how many, command before adit's...
     local name=$1 count=$3
     driver[$name]=$2
@@ -181,6 +189,7 @@ draw_all() {
     draw connections "Connections, all busy" "connections" "CPU us per request"
     draw head "The request's head" "bytes" "CPU us per request"
     draw body "The answer's body" "bytes" "CPU us per request"
+    draw upload "The request's body" "bytes" "CPU us per request"
     draw workers "Workers, 64 connections for each, on the same two cores as the load" "workers" "CPU us per request"
     draw instructions "Workers, 64 connections for each: instructions in user space" "workers" "thousand instructions per request"
 }
@@ -197,7 +206,7 @@ head -n 64 "$folder/tokens-hs256" >"$folder/tokens"
 configure
 start_all
 : >"$folder/measured"
-for curve in tunnels connections head body workers instructions; do
+for curve in tunnels connections head body upload workers instructions; do
     if [ -z "$only" ] || [[ ,$only, == *,$curve,* ]]; then
         echo "measuring: $curve" >&2
         "curve_$curve"
