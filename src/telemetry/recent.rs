@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use arrayvec::ArrayString;
-
 use super::record::Record;
 use crate::limits::RECENT_REFUSALS;
 use crate::policy::client_address::REQUEST_ID_BYTES_MAX;
@@ -14,56 +12,63 @@ use crate::policy::client_address::REQUEST_ID_BYTES_MAX;
 pub struct Refused {
     /// Wall clock at the start of the exchange.
     pub at: Duration,
-    pub request_id: ArrayString<REQUEST_ID_BYTES_MAX>,
-    pub client: ArrayString<45>,
-    pub method: ArrayString<32>,
-    /// What was asked for, cut off where it is long; printable ASCII.
-    pub host: ArrayString<96>,
-    pub path: ArrayString<128>,
+    pub request_id: Beginning<REQUEST_ID_BYTES_MAX>,
+    pub client: Beginning<45>,
+    pub method: Beginning<32>,
+    /// What was asked for.
+    pub host: Beginning<96>,
+    pub path: Beginning<128>,
     pub status: u16,
     pub reason: &'static str,
     pub detail: &'static str,
     pub mechanism: &'static str,
-    pub credential: ArrayString<64>,
+    pub credential: Beginning<64>,
 }
 
 impl Refused {
     fn of(record: &Record<'_>) -> Self {
         Refused {
             at: record.started,
-            request_id: beginning(record.request_id.as_bytes()),
-            client: beginning(record.client.as_bytes()),
-            method: beginning(record.method),
-            host: beginning(record.host.as_bytes()),
-            path: beginning(record.path),
+            request_id: Beginning::of(record.request_id),
+            client: Beginning::of(record.client),
+            method: Beginning::of(record.method),
+            host: Beginning::of(record.host),
+            path: Beginning::of(record.path),
             status: record.status,
             reason: record.reason,
             detail: record.detail,
             mechanism: record.mechanism,
-            credential: beginning(record.credential.as_bytes()),
+            credential: Beginning::of(record.credential),
         }
     }
 }
 
-/// As much as there is room for; what is not printable ASCII is a `?`.
-fn beginning<const ROOM: usize>(value: &[u8]) -> ArrayString<ROOM> {
-    let value = value.get(..ROOM).unwrap_or(value);
-    let is_shown = |byte: &u8| matches!(byte, b' '..=b'~');
-    let mut text = ArrayString::new();
-    match std::str::from_utf8(value) {
-        // In one piece: there is hardly ever anything else.
-        Ok(plain) if value.iter().all(is_shown) => text.push_str(plain),
-        Ok(_) | Err(_) => {
-            for byte in value {
-                text.push(if is_shown(byte) {
-                    char::from(*byte)
-                } else {
-                    '?'
-                });
-            }
+/// The beginning of a text: as much as there is room for, in printable ASCII; any other byte is a `?`.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<const ROOM: usize> {
+    bytes: [u8; ROOM],
+    length: usize,
+}
+
+impl<const ROOM: usize> Beginning<ROOM> {
+    fn of(text: impl AsRef<[u8]>) -> Self {
+        let text = text.as_ref();
+        let text = text.get(..ROOM).unwrap_or(text);
+        let mut bytes = [0; ROOM];
+        for (to, from) in bytes.iter_mut().zip(text) {
+            *to = if matches!(from, b' '..=b'~') { *from } else { b'?' };
+        }
+        Beginning {
+            bytes,
+            length: text.len(),
         }
     }
-    text
+
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        // It is ASCII.
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
 }
 
 /// The last [`RECENT_REFUSALS`] of a core; a new one takes the place of the oldest.
@@ -129,7 +134,7 @@ mod tests {
             path: &path,
             ..Record::default()
         });
-        assert_eq!(refused.path.len(), 128);
-        assert!(refused.path.starts_with("/??aaa"));
+        assert_eq!(refused.path.as_str().len(), 128);
+        assert!(refused.path.as_str().starts_with("/??aaa"));
     }
 }
