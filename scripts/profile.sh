@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/install.sh
 
-rounds=1 seconds=3 only='' print='' envoy='' adit='' origin='' client=''
+rounds=1 seconds=3 only='' print='' envoy='' pingora='' adit='' origin='' client=''
 given=("$@")
 while [ $# -gt 0 ]; do
     case $1 in

@@ -32,7 +32,7 @@ free_ports() { # how many; held together, so that they differ
 
 give_ports() { # for all of ours and all peers
     local names=(origin) name road ports i
-    for name in "${ours[@]}" haproxy haproxy-lean nginx envoy; do
+    for name in "${ours[@]}" haproxy haproxy-lean nginx envoy pingora; do
         for road in "${roads[@]}"; do
             names+=("$name:$road")
         done
@@ -122,6 +122,11 @@ start_all() {
     start nginx 0 "${port[nginx:hs256]}" nginx -p "$folder" -c "$folder/nginx.conf"
     [ -z "$envoy" ] || start envoy 0 "${port[envoy:plain]}" "$envoy" --concurrency 1 --log-level error \
         --disable-hot-restart -c "$folder/envoy.yaml"
+    local ports=()
+    for name in hs256 es256 rs256 tls plain; do
+        ports+=("$name=127.0.0.1:${port[pingora:$name]}")
+    done
+    [ -z "$pingora" ] || start pingora 0 "${port[pingora:plain]}" env -C "$folder" "$pingora" "127.0.0.1:${port[origin]}" "${ports[@]}"
 }
 
 versions() {
@@ -130,5 +135,6 @@ versions() {
     nginx -v 2>&1 | sed 's/^nginx version: //'
     dpkg-query -W -f '${Package} ${Version}\n' libnginx-mod-http-lua 2>/dev/null || true
     [ -z "$envoy" ] || "$envoy" --version | sed -n 's|.*version: [0-9a-f]*/\([0-9.]*\)/.*|Envoy \1|p'
+    [ -z "$pingora" ] || sed -n '/^name = "pingora"$/{n;s/version = "\(.*\)"/Pingora \1/p}' benches/proxy/pingora/Cargo.lock
     wrk -v 2>&1 | head -n 1 | cut -d' ' -f1,2
 }

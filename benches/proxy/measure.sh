@@ -73,7 +73,10 @@ warm() { # contestant, road, heads: caches and pools fill outside the count
 run_scenario() { # scenario, contestants, road, load, what it needs...
     local scenario=$1 road=$3 way=$4 heads=${5:-} round i name names=()
     for name in $2; do
-        [ "$name" = envoy ] && [ -z "$envoy" ] || names+=("$name")
+        case $name in
+            envoy | pingora) [ -z "${!name}" ] || names+=("$name") ;;
+            *) names+=("$name") ;;
+        esac
     done
     shift 4
     for name in "${names[@]}"; do

@@ -35,7 +35,7 @@ drop() { # contestant
 # hundred connections have warmed each process.
 measure_memory() {
     local name road before after one
-    for name in adit haproxy nginx ${envoy:+envoy}; do
+    for name in adit haproxy nginx ${envoy:+envoy} ${pingora:+pingora}; do
         one=${pid[$name]}
         for road in hs256 tls; do
             hold "$name" $road 100

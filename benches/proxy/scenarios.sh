@@ -1,7 +1,7 @@
 # Sourced by bench.sh: what is measured, of whom, and what adit wants to reach.
 #
 # scenario NAME "contestants" ROAD LOAD ARGUMENTS...; the title and the goal stand in front. A goal is `at most CPU of WHOM`,
-# where best is the best peer: HAProxy, nginx or Envoy, whichever does the same work for least.
+# where best is the best peer: HAProxy, nginx, Envoy or Pingora, whichever does the same work for least.
 
 declare -A title goals call
 scenarios=()
@@ -15,9 +15,9 @@ scenario() { # name, title, goals ("0.55:haproxy 1.35:relay"), contestants, road
 }
 
 define_scenarios() { # tokens never seen in a round
-    local most="$adits haproxy nginx" all="$adits haproxy nginx envoy" first=$1
+    local all="$adits haproxy nginx envoy pingora" first=$1
     scenario hs256 "HS256, $pool tokens" "0.55:haproxy 1.35:relay" \
-        "$adits $logged haproxy nginx envoy haproxy-plain nginx-plain haproxy-relay relay" hs256 load_wrk hs256
+        "$adits $logged haproxy nginx envoy pingora haproxy-plain nginx-plain haproxy-relay relay" hs256 load_wrk hs256
     scenario hs256-one "HS256, one token" "0.55:haproxy 1.35:relay" "$all relay" hs256 load_wrk hs256-one
     scenario es256 "ES256, $pool tokens again and again" "0.12:haproxy" "$all" es256 load_wrk es256
     scenario es256-one "ES256, one token" "0.12:haproxy" "$all" es256 load_wrk es256-one
@@ -27,8 +27,8 @@ define_scenarios() { # tokens never seen in a round
     scenario rs256-first "RS256, tokens never seen before" "0.70:haproxy" "$all" rs256 load_count rs256-first "$first"
     scenario tls "TLS 1.3 kept alive, HS256, $pool tokens" "0.60:haproxy" "$all" tls load_wrk hs256
     scenario full "A full TLS 1.3 handshake, a request with HS256, the end" "0.80:best" \
-        "$adits haproxy haproxy-lean nginx envoy" tls load_handshakes full
-    scenario tls12 "The same with TLS 1.2" "" "$adits haproxy haproxy-lean nginx envoy" tls load_handshakes tls12
+        "$adits haproxy haproxy-lean nginx envoy pingora" tls load_handshakes full
+    scenario tls12 "The same with TLS 1.2" "" "$adits haproxy haproxy-lean nginx envoy pingora" tls load_handshakes tls12
     scenario resumed "The same with TLS 1.3, resumed by a ticket" "" "$all" tls load_handshakes resumed
     scenario certificate "A full TLS 1.3 handshake with a self-signed client certificate, a request, the end" "0.90:best" \
         "$certificates haproxy nginx envoy" certificate load_handshakes certificate
