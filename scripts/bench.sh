@@ -92,7 +92,8 @@ report() {
     printf '# Speed\n\nWritten by scripts/bench.sh (this part) and scripts/growth.sh. CPU us is the CPU time that the proxy takes for one request\n'
     printf '(or one new connection). Ratios are medians of ratios of one round. Only ratios of one run are worth quoting.\n\n'
     where_and_what "$seconds"
-    printf '64 connections, heads of %d bytes, answers of 128 bytes where nothing else is said.\n\n' "$head_bytes"
+    printf '64 connections, heads of %d bytes, answers of 128 bytes where nothing else is said. Over TLS all are offered the same cipher\n' "$head_bytes"
+    printf 'suites and choose by their own defaults: what each came to stands under the tables of new connections.\n\n'
     for name in "${scenarios[@]}"; do
         grep "^$name " "$folder/measured" >"$folder/scenario" || continue
         awk -v TITLE="${title[$name]}" -v NAMES="$everybody" -v GOALS="${goals[$name]}" -v PEERS="haproxy haproxy-lean nginx envoy pingora" -v ADIT=adit \

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -10,6 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::client_auth::AnyCertificate;
+use super::suites::{SUITES, SuiteOrder};
 
 /// What all cores and all configurations of one process share, so that a client may resume on any core and after any
 /// reload.
@@ -51,7 +53,7 @@ pub struct Demands {
     pub tls13: bool,
 }
 
-/// The TLS rules of a certificate of ours: one configuration for each combination of demands.
+/// The TLS rules of a certificate of ours: one configuration for each combination of demands and order of suites.
 #[derive(Debug)]
 pub struct NameRules {
     plain: Versions,
@@ -61,8 +63,14 @@ pub struct NameRules {
 
 #[derive(Debug)]
 struct Versions {
-    all: Arc<ServerConfig>,
-    tls13: Arc<ServerConfig>,
+    all: Orders,
+    tls13: Orders,
+}
+
+#[derive(Debug)]
+struct Orders {
+    edge: Arc<ServerConfig>,
+    client: Arc<ServerConfig>,
 }
 
 impl ServerNames {
@@ -109,22 +117,29 @@ impl ServerNames {
 }
 
 impl NameRules {
-    /// The configuration that makes these demands.
-    pub fn config(&self, demands: Demands) -> &Arc<ServerConfig> {
+    /// The configuration that makes these demands and chooses the suite in this order.
+    pub fn config(&self, demands: Demands, order: SuiteOrder) -> &Arc<ServerConfig> {
         let versions = if demands.certificate {
             &self.asking
         } else {
             &self.plain
         };
-        if demands.tls13 {
+        let orders = if demands.tls13 {
             &versions.tls13
         } else {
             &versions.all
+        };
+        match order {
+            SuiteOrder::Edge => &orders.edge,
+            SuiteOrder::Client => &orders.client,
         }
     }
 
     fn new(identity: &Identity<'_>, tickets: &TicketKeys) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: SUITES.to_vec(),
+            ..rustls::crypto::ring::default_provider()
+        });
         let key = identity.key.clone_key();
         let ours = CertifiedKey::from_der(identity.chain.to_vec(), key, &provider)?;
         let ours = Arc::new(SingleCertAndKey::from(ours));
@@ -145,7 +160,10 @@ impl NameRules {
                 config.ticketer = tickets.0.clone();
                 config.send_tls13_tickets = 1;
             }
-            Ok::<_, rustls::Error>(Arc::new(config))
+            let client = Arc::new(config.clone());
+            config.ignore_client_order = true;
+            let edge = Arc::new(config);
+            Ok::<_, rustls::Error>(Orders { edge, client })
         };
         let versions = |asks: bool| {
             Ok::<_, rustls::Error>(Versions {

@@ -11,6 +11,7 @@ use rustls::{HandshakeKind, PeerMisbehaved, ProtocolVersion, ServerConnection};
 
 use super::client_auth::TOO_LARGE;
 use super::names::{Demands, ServerNames};
+use super::suites::SuiteOrder;
 use crate::certificate::PeerCertificate;
 use crate::http::host::CanonicalHost;
 use crate::limits::BUFFER_BYTES;
@@ -337,10 +338,9 @@ async fn hello(
             match acceptor.accept() {
                 Ok(None) => {}
                 Ok(Some(accepted)) => {
-                    let asked = accepted
-                        .client_hello()
-                        .server_name()
-                        .map(|name| name.as_bytes().to_vec());
+                    let hello = accepted.client_hello();
+                    let order = SuiteOrder::of(hello.cipher_suites());
+                    let asked = hello.server_name().map(|name| name.as_bytes().to_vec());
                     let name = match asked.map(|name| CanonicalHost::parse(&name)).transpose() {
                         Ok(name) => name,
                         Err(_) => return Err(refuse_name(socket, pool).await),
@@ -349,7 +349,7 @@ async fn hello(
                         return Err(refuse_name(socket, pool).await);
                     };
                     let demands = demands(name.as_ref());
-                    let config = rules.config(demands).clone();
+                    let config = rules.config(demands, order).clone();
                     return match accepted.into_connection(config) {
                         Ok(session) => Ok((session, name, demands)),
                         Err((_, mut alert)) => {

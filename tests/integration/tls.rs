@@ -11,6 +11,7 @@ use crate::support::{Client, Edge, HOST, Setup, TlsOptions, Tunnel, Upstream, ok
 
 mod bytes;
 mod minimum;
+mod suites;
 mod tools;
 
 pub fn setup(upstream: &Upstream) -> Setup {

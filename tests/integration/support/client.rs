@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore, StreamOwned,
-    SupportedProtocolVersion,
+    CipherSuite, ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore,
+    StreamOwned, SupportedCipherSuite, SupportedProtocolVersion,
 };
 
 use socket2::{Domain, Socket, Type};
@@ -53,6 +54,8 @@ pub struct TlsOptions {
     /// The name to find in the certificate; the server name where there is one.
     pub verify: String,
     pub versions: Vec<&'static SupportedProtocolVersion>,
+    /// In the order of preference.
+    pub suites: Vec<SupportedCipherSuite>,
     pub alpn: Vec<Vec<u8>>,
     /// Shown where one is asked for; whether the key is that of the certificate is not looked at.
     pub client_certificate: Option<CertifiedKey>,
@@ -64,6 +67,7 @@ impl TlsOptions {
             server_name: Some(server_name.to_owned()),
             verify: server_name.to_owned(),
             versions: rustls::ALL_VERSIONS.to_vec(),
+            suites: rustls::crypto::ring::DEFAULT_CIPHER_SUITES.to_vec(),
             alpn: vec![b"http/1.1".to_vec()],
             client_certificate: None,
         }
@@ -94,7 +98,10 @@ impl TlsOptions {
 
     /// A configuration; keep it to resume sessions.
     pub fn config(&self, roots: RootCertStore) -> Arc<ClientConfig> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: self.suites.clone(),
+            ..rustls::crypto::ring::default_provider()
+        });
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .unwrap()
@@ -115,6 +122,7 @@ impl TlsOptions {
 #[derive(Clone, Debug)]
 pub struct Negotiated {
     pub version: ProtocolVersion,
+    pub suite: CipherSuite,
     pub alpn: Option<Vec<u8>>,
     pub kind: HandshakeKind,
     pub certificate: CertificateDer<'static>,
@@ -183,6 +191,7 @@ impl Client {
         }
         let negotiated = Negotiated {
             version: session.protocol_version().unwrap(),
+            suite: session.negotiated_cipher_suite().unwrap().suite(),
             alpn: session.alpn_protocol().map(<[u8]>::to_vec),
             kind: session.handshake_kind().unwrap(),
             certificate: session.peer_certificates().unwrap()[0].clone().into_owned(),
