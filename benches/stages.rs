@@ -15,15 +15,19 @@
 use std::fs::{self, Permissions};
 use std::hint::black_box;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use adit::authn::cookie::{self, Cookie};
 use adit::authn::session::Ended;
-use adit::clock::Now;
+use adit::clock::{Now, http_date};
 use adit::forward::request::{Origin, write};
-use adit::http::HeadLimits;
+use adit::forward::response::{self, Delivery, Terms};
 use adit::http::host::CanonicalHost;
 use adit::http::request::{Method, Request, RequestHead};
+use adit::http::response::{Response, ResponseHead};
+use adit::http::scan::{HeadScan, Scan};
 use adit::http::target::Target;
+use adit::http::{HeadLimits, Version};
 use adit::policy::{Connection, Decision, Facts, Memory, Policy, decide};
 use adit::runtime::clock::Clock;
 use adit::token::{MintRequest, TokenCache, mint_hs256};
@@ -36,6 +40,11 @@ const LIMITS: HeadLimits = HeadLimits {
     header_fields: 100,
     target_bytes: 8 * 1024,
 };
+/// As an application behind the edge answers.
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 12:00:00 GMT\r\nServer: gunicorn\r\n\
+                      Content-Type: application/json; charset=utf-8\r\nContent-Length: 1284\r\n\
+                      Cache-Control: private, max-age=0\r\nETag: \"5f3a-1b2c\"\r\nVary: Accept-Encoding\r\n\
+                      Set-Cookie: sid=0123456789abcdef; Path=/; HttpOnly; Secure\r\nConnection: keep-alive\r\n\r\n";
 /// As many as a cold run may ask for: minting them is no part of what is counted.
 const TOKENS: usize = 1200;
 /// Tunnels beside the one that is asked for.
@@ -46,6 +55,7 @@ fn main() {
     let count: usize = arguments[1].parse().unwrap();
     let bench = Bench::new();
     match arguments[0].as_str() {
+        "scan" => bench.scan(count),
         "head" => bench.head(count),
         "target" => bench.target(count),
         "route" => bench.route(count),
@@ -54,6 +64,7 @@ fn main() {
         "token-cold" => bench.token_cold(count),
         "decide" => bench.decide(count),
         "rewrite" => bench.rewrite(count),
+        "answer" => answer(count),
         other => panic!("no stage {other}"),
     }
 }
@@ -108,6 +119,13 @@ impl Bench {
         Request {
             bytes: self.text.as_bytes(),
             head: &self.head,
+        }
+    }
+
+    fn scan(&self, count: usize) {
+        for _ in 0..count {
+            let found = HeadScan::default().advance(black_box(self.text.as_bytes()), &LIMITS);
+            assert_eq!(found, Scan::Complete(self.text.len()));
         }
     }
 
@@ -192,6 +210,32 @@ impl Bench {
             let permit = adit::authz::public(0, true);
             write(permit, black_box(self.request()), origin, &mut out).unwrap();
         }
+    }
+}
+
+/// An answer's head from its end to what the client gets.
+fn answer(count: usize) {
+    let terms = Terms {
+        host: HOST,
+        client: Version::Http11,
+        persistent: true,
+        token_in_query: false,
+        for_one: false,
+        trailers: false,
+        from_edge: false,
+        date: http_date(Duration::ZERO),
+    };
+    let mut head = ResponseHead::new();
+    let mut out = Vec::with_capacity(4096);
+    for _ in 0..count {
+        let bytes = black_box(ANSWER.as_bytes());
+        let found = HeadScan::response().advance(bytes, &LIMITS);
+        assert_eq!(found, Scan::Complete(ANSWER.len()));
+        head.parse(bytes, Method::Get, &LIMITS).unwrap();
+        out.clear();
+        let response = Response { bytes, head: &head };
+        let (delivery, _) = response::write(response, terms, &mut out).unwrap();
+        assert_eq!(delivery, Delivery::Length);
     }
 }
 
