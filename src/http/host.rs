@@ -9,6 +9,7 @@ use std::net::Ipv6Addr;
 
 use arrayvec::ArrayString;
 
+use super::every_pair;
 use crate::limits::HOST_BYTES_MAX;
 
 /// Longest label of a name, in bytes (RFC 1035 2.3.4).
@@ -85,23 +86,24 @@ impl CanonicalHost {
         if name.len() > HOST_BYTES_MAX {
             return Err(HostError::TooLong);
         }
-        let mut label_bytes = 0;
-        for byte in name {
-            let is_dot = *byte == b'.';
-            let known = is_dot || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            if !known || (is_dot && label_bytes == 0) || (!is_dot && label_bytes == LABEL_BYTES_MAX)
-            {
-                return Err(HostError::BadName);
-            }
-            label_bytes = if is_dot { 0 } else { label_bytes + 1 };
-        }
+        let lower = |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-');
+        let known = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
+        let in_name = |known: bool, one, next| known | ((one == b'.') & (next != b'.'));
+        let is_lower = every_pair(name, |one, next| in_name(lower(one), one, next));
+        let bounded = |label: &[u8]| label.len() <= LABEL_BYTES_MAX;
         // "a.." leaves a final dot after the one that is dropped.
-        if label_bytes == 0 {
+        if name.starts_with(b".")
+            || name.ends_with(b".")
+            || !(is_lower || every_pair(name, |one, next| in_name(known(one), one, next)))
+            || !(bounded(name) || name.split(|byte| *byte == b'.').all(bounded))
+        {
             return Err(HostError::BadName);
         }
         let name = std::str::from_utf8(name).map_err(|_| HostError::BadName)?;
         self.0.try_push_str(name).map_err(|_| HostError::TooLong)?;
-        self.0.make_ascii_lowercase();
+        if !is_lower {
+            self.0.make_ascii_lowercase();
+        }
         Ok(())
     }
 

@@ -126,6 +126,29 @@ pub(crate) fn is_text_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
 }
 
+/// Whether `good` holds for every byte and the one behind it; behind the last stands a letter. `good` branches nowhere, so
+/// that a block of bytes takes hardly longer than one.
+pub(crate) fn every_pair(bytes: &[u8], good: impl Fn(u8, u8) -> bool) -> bool {
+    const BLOCK: usize = 16;
+    let all_good = |block: &[u8; BLOCK + 1]| {
+        let ([ones @ .., _], [_, nexts @ ..]) = (block, block);
+        let pairs = ones.iter().zip(nexts);
+        pairs.fold(true, |all, (one, next)| all & good(*one, *next))
+    };
+    let mut rest = bytes;
+    while let Some(block) = rest.first_chunk() {
+        if !all_good(block) {
+            return false;
+        }
+        rest = rest.get(BLOCK..).unwrap_or_default();
+    }
+    let mut last = [b'a'; BLOCK + 1];
+    if let Some(start) = last.get_mut(..rest.len()) {
+        start.copy_from_slice(rest);
+    }
+    all_good(&last)
+}
+
 /// `bytes` without the spaces and tabs around it (`OWS`, RFC 9110 5.6.3). No other white space counts.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -153,6 +176,21 @@ pub fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_in_every_place() {
+        for length in 0..70 {
+            let mut bytes = vec![b'.'; length];
+            assert!(every_pair(&bytes, |one, next| one == b'.' || next == b'a'));
+            for at in 0..length {
+                bytes[at] = b'x';
+                assert!(!every_pair(&bytes, |one, _| one == b'.'));
+                assert!(!every_pair(&bytes, |one, next| one != b'x' || next == b'x'));
+                assert_eq!(every_pair(&bytes, |_, next| next != b'x'), at == 0);
+                bytes[at] = b'.';
+            }
+        }
+    }
 
     #[test]
     fn numbers() {

@@ -4,8 +4,8 @@
 //! where the client gave one. It refuses fragments, controls, spaces, raw non-ASCII, other schemes, `*` with any method
 //! but OPTIONS, and authority-form. The path is not judged here: see `path`; nor is the authority: see `host`.
 
-use super::Span;
 use super::request::Method;
+use super::{Span, every_pair};
 
 /// A target in origin-form, or `*`. Spans lie in the request head; the bytes forwarded are these bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,10 +37,7 @@ impl Target {
         method: Method,
     ) -> Result<(Self, Option<&[u8]>), TargetError> {
         // A fragment never belongs in a request; some upstreams cut it off, some keep it.
-        if !target
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
-        {
+        if !every_pair(target, |byte, _| byte.is_ascii_graphic() & (byte != b'#')) {
             return Err(TargetError::Malformed);
         }
         match target {

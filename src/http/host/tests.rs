@@ -99,4 +99,18 @@ proptest! {
     fn canonical_twice_is_canonical_once(text in "\\[?[a-zA-Z0-9.:_-]{0,40}\\]?(:[0-9]{0,6})?") {
         fuzz_host(text.as_bytes());
     }
+
+    #[test]
+    fn a_name_is_labels_of_known_bytes(text in "[a-zA-Z0-9._-]{0,20}[ -~]?[a-z.]{0,30}[a-z]{0,70}") {
+        let name = text.strip_suffix('.').unwrap_or(&text);
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_name = name
+            .split('.')
+            .all(|label| (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.bytes().all(known));
+        let parsed = CanonicalHost::parse(text.as_bytes());
+        prop_assert_eq!(parsed.is_ok(), is_name, "{}", text);
+        if let Ok(host) = parsed {
+            prop_assert_eq!(host.as_str(), name.to_ascii_lowercase());
+        }
+    }
 }

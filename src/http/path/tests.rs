@@ -225,6 +225,11 @@ proptest! {
     }
 
     #[test]
+    fn nearly_plain_paths(raw in "/[a-z/._~-]{0,40}[ -~]?[a-z/.]{0,20}") {
+        fuzz_path(raw.as_bytes());
+    }
+
+    #[test]
     fn any_bytes(raw in proptest::collection::vec(any::<u8>(), 0..40)) {
         fuzz_path(&raw);
     }
