@@ -32,11 +32,8 @@ pub fn write<R: Room>(
     origin: Origin<'_>,
     out: &mut R,
 ) -> Result<Identity, Overflow> {
-    let mut writer = Writer::new(out);
-    writer.put(request.method_name());
-    writer.put(b" ");
-    target(&mut writer, request);
-    writer.put(b" HTTP/1.1\r\n");
+    let mut writer = Writer::new(out, request.bytes);
+    request_line(&mut writer, request);
     host(&mut writer, request);
     for field in &request.head.fields {
         // How often it may still be forwarded is counted, whoever names it (RFC 9110 7.6.2).
@@ -47,7 +44,7 @@ pub fn write<R: Room>(
     framing(&mut writer, request);
     hop(&mut writer, request, origin);
     said(&mut writer, request, origin);
-    writer.put(origin.identity);
+    writer.put([origin.identity]);
     writer.finish()?;
     Ok(permit.into_identity())
 }
@@ -59,11 +56,8 @@ pub fn write_for_edge<R: Room>(
     origin: Origin<'_>,
     out: &mut R,
 ) -> Result<(), Overflow> {
-    let mut writer = Writer::new(out);
-    writer.put(request.method_name());
-    writer.put(b" ");
-    target(&mut writer, request);
-    writer.put(b" HTTP/1.1\r\n");
+    let mut writer = Writer::new(out, request.bytes);
+    request_line(&mut writer, request);
     host(&mut writer, request);
     for field in &request.head.fields {
         let passes = matches!(
@@ -71,7 +65,7 @@ pub fn write_for_edge<R: Room>(
             FieldKind::Cookie | FieldKind::Origin | FieldKind::Referer | FieldKind::Other
         );
         if passes && !field.nominated {
-            writer.received(request.bytes, field);
+            writer.received(field);
         }
     }
     framing(&mut writer, request);
@@ -80,43 +74,47 @@ pub fn write_for_edge<R: Room>(
 }
 
 /// What the edge says of every request.
-fn said<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>, origin: Origin<'_>) {
+fn said<R: Room>(writer: &mut Writer<'_, '_, R>, request: Request<'_>, origin: Origin<'_>) {
     if !origin.client.is_empty() {
         writer.field(b"X-Forwarded-For", origin.client.as_bytes());
     }
-    writer.field(b"X-Forwarded-Proto", origin.scheme.as_bytes());
-    writer.field(b"X-Forwarded-Host", request.head.host.as_str().as_bytes());
-    writer.field(b"X-Request-Id", origin.request_id.as_bytes());
+    writer.put([
+        b"X-Forwarded-Proto: ",
+        origin.scheme.as_bytes(),
+        b"\r\nX-Forwarded-Host: ",
+        request.head.host.as_str().as_bytes(),
+        b"\r\nX-Request-Id: ",
+        origin.request_id.as_bytes(),
+        b"\r\n",
+    ]);
 }
 
 /// Path and query as they arrived, without our parameter. A query that held nothing else goes with its `?`.
-fn target<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>) {
-    writer.put(request.path());
-    let Some(all) = request.query() else { return };
-    if !query::present(all) {
-        writer.put(b"?");
-        writer.put(all);
-        return;
+fn request_line<R: Room>(writer: &mut Writer<'_, '_, R>, request: Request<'_>) {
+    writer.put([request.method_name(), b" ", request.path()]);
+    match request.query() {
+        None => {}
+        Some(all) if !query::present(all) => writer.put([b"?", all]),
+        Some(all) => {
+            for (index, parameter) in query::without_token(all).enumerate() {
+                writer.put([if index == 0 { b"?" } else { b"&" }, parameter]);
+            }
+        }
     }
-    for (index, parameter) in query::without_token(all).enumerate() {
-        writer.put(if index == 0 { b"?" } else { b"&" });
-        writer.put(parameter);
-    }
+    writer.put([b" HTTP/1.1\r\n"]);
 }
 
 /// S1.2: the canonical host and the port that the client gave.
-fn host<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>) {
-    writer.put(b"Host: ");
-    writer.put(request.head.host.as_str().as_bytes());
+fn host<R: Room>(writer: &mut Writer<'_, '_, R>, request: Request<'_>) {
+    writer.put([b"Host: ", request.head.host.as_str().as_bytes()]);
     if let Some(port) = request.head.host_port {
-        writer.put(b":");
-        writer.put(decimal(port.into(), &mut [0; 20]));
+        writer.put([b":", decimal(port.into(), &mut [0; 20])]);
     }
-    writer.put(b"\r\n");
+    writer.put([b"\r\n"]);
 }
 
 fn client_field<R: Room>(
-    writer: &mut Writer<'_, R>,
+    writer: &mut Writer<'_, '_, R>,
     permit: &Permit,
     request: Request<'_>,
     field: &Field,
@@ -157,23 +155,22 @@ fn client_field<R: Room>(
         | FieldKind::Origin
         | FieldKind::CacheControl
         | FieldKind::AltSvc
-        | FieldKind::Other => writer.received(request.bytes, field),
+        | FieldKind::Other => writer.received(field),
     }
 }
 
-fn cookies<R: Room>(writer: &mut Writer<'_, R>, name: &[u8], value: &[u8]) {
+fn cookies<R: Room>(writer: &mut Writer<'_, '_, R>, name: &[u8], value: &[u8]) {
     let mut pairs = cookie::foreign_pairs(value)
         .filter(|pair| !pair.is_empty())
         .peekable();
     if pairs.peek().is_none() {
         return;
     }
-    writer.put(name);
+    writer.put([name]);
     for (index, pair) in pairs.enumerate() {
-        writer.put(if index == 0 { b": " } else { b"; " });
-        writer.put(pair);
+        writer.put([if index == 0 { b": " } else { b"; " }, pair]);
     }
-    writer.put(b"\r\n");
+    writer.put([b"\r\n"]);
 }
 
 /// S10.3: a `Referer` that carries a token is cut to its origin and path; one that has it in its path, as an address
@@ -222,7 +219,7 @@ fn fully_decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-fn framing<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>) {
+fn framing<R: Room>(writer: &mut Writer<'_, '_, R>, request: Request<'_>) {
     match request.head.framing {
         Framing::Length(length) => writer.field(b"Content-Length", decimal(length, &mut [0; 20])),
         Framing::Chunked => writer.field(b"Transfer-Encoding", b"chunked"),
@@ -236,7 +233,7 @@ fn framing<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>) {
 }
 
 /// What is agreed with the upstream alone (RFC 9110 7.6.1): the switch to a WebSocket, and trailers.
-fn hop<R: Room>(writer: &mut Writer<'_, R>, request: Request<'_>, origin: Origin<'_>) {
+fn hop<R: Room>(writer: &mut Writer<'_, '_, R>, request: Request<'_>, origin: Origin<'_>) {
     if origin.websocket {
         writer.field(b"Connection", b"Upgrade");
         writer.field(b"Upgrade", b"websocket");

@@ -4,7 +4,6 @@ use super::{Overflow, Room, Writer, cookie};
 use crate::clock::HttpDate;
 use crate::http::Version;
 use crate::http::body::Framing;
-use crate::http::decimal;
 use crate::http::field::{Field, FieldKind};
 use crate::http::response::Response;
 
@@ -62,7 +61,7 @@ pub fn write<R: Room>(
 ) -> Result<(Delivery, bool), Overflow> {
     let delivery = Delivery::choose(response.head.framing, terms.client);
     let persistent = terms.persistent && delivery != Delivery::UntilClose;
-    let mut writer = Writer::new(out);
+    let mut writer = Writer::new(out, response.bytes);
     status_line(&mut writer, response);
     fields(&mut writer, response, terms);
     if response.values_named(b"Date").next().is_none() {
@@ -97,7 +96,7 @@ pub fn write_switch<R: Room>(
     terms: Terms<'_>,
     out: &mut R,
 ) -> Result<(), Overflow> {
-    let mut writer = Writer::new(out);
+    let mut writer = Writer::new(out, response.bytes);
     status_line(&mut writer, response);
     writer.field(b"Connection", b"Upgrade");
     writer.field(b"Upgrade", b"websocket");
@@ -111,7 +110,7 @@ pub fn write_interim<R: Room>(
     terms: Terms<'_>,
     out: &mut R,
 ) -> Result<(), Overflow> {
-    let mut writer = Writer::new(out);
+    let mut writer = Writer::new(out, response.bytes);
     status_line(&mut writer, response);
     fields(
         &mut writer,
@@ -124,15 +123,15 @@ pub fn write_interim<R: Room>(
     writer.finish()
 }
 
-fn status_line<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>) {
-    writer.put(b"HTTP/1.1 ");
-    writer.put(decimal(response.head.status.into(), &mut [0; 20]));
-    writer.put(b" ");
-    writer.put(response.head.reason.of(response.bytes));
-    writer.put(b"\r\n");
+fn status_line<R: Room>(writer: &mut Writer<'_, '_, R>, response: Response<'_>) {
+    let status = response.head.status;
+    // Three digits, or it would not have been read.
+    let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
+    let reason = response.head.reason.of(response.bytes);
+    writer.put([b"HTTP/1.1 ", &digits, b" ", reason, b"\r\n"]);
 }
 
-fn fields<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>, terms: Terms<'_>) {
+fn fields<R: Room>(writer: &mut Writer<'_, '_, R>, response: Response<'_>, terms: Terms<'_>) {
     for field in &response.head.fields {
         if field.nominated || !passes(field, response, terms) {
             continue;
@@ -142,7 +141,7 @@ fn fields<R: Room>(writer: &mut Writer<'_, R>, response: Response<'_>, terms: Te
             let (name, value) = (name.of(response.bytes), value.of(response.bytes));
             set_cookie(writer, name, value, terms.host);
         } else {
-            writer.received(response.bytes, field);
+            writer.received(field);
         }
     }
 }
@@ -153,13 +152,12 @@ fn says_who_may_keep_it(response: Response<'_>) -> bool {
 }
 
 /// S5.2: tenants share a parent domain; none sets a cookie for another.
-fn set_cookie<R: Room>(writer: &mut Writer<'_, R>, name: &[u8], value: &[u8], host: &str) {
-    writer.put(name);
+fn set_cookie<R: Room>(writer: &mut Writer<'_, '_, R>, name: &[u8], value: &[u8], host: &str) {
+    writer.put([name]);
     for (index, part) in cookie::without_foreign_domain(value, host).enumerate() {
-        writer.put(if index == 0 { b": " } else { b";" });
-        writer.put(part);
+        writer.put([if index == 0 { b": ".as_slice() } else { b";" }, part]);
     }
-    writer.put(b"\r\n");
+    writer.put([b"\r\n"]);
 }
 
 fn passes(field: &Field, response: Response<'_>, terms: Terms<'_>) -> bool {

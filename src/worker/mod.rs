@@ -57,8 +57,20 @@ use keys::{AskForKeys, KeyAnswer, KeyRequests};
 use snapshot::Snapshot;
 
 impl Room for Buffer {
-    fn append(&mut self, bytes: &[u8]) -> bool {
-        Buffer::append(self, bytes)
+    fn append_all<const N: usize>(&mut self, pieces: [&[u8]; N]) -> bool {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        let Some(mut room) = self.spare_mut().get_mut(..length) else {
+            return false;
+        };
+        for piece in pieces {
+            let Some((place, rest)) = room.split_at_mut_checked(piece.len()) else {
+                return false;
+            };
+            place.copy_from_slice(piece);
+            room = rest;
+        }
+        self.claim(length);
+        true
     }
 }
 

@@ -60,6 +60,24 @@ fn left(lines: &str) -> String {
     middle.to_owned()
 }
 
+proptest! {
+    /// Lines that leave together, in one piece, and lines that leave alone are the same lines.
+    #[test]
+    fn each_line_leaves_as_if_it_were_alone(
+        lines in proptest::collection::vec(
+            prop::sample::select(vec![
+                "A: 1\r\n", "B: two words\r\n", "C:3\r\n", "D:  4\r\n", "E: 5 \r\n", "F:\r\n", "G: \r\n", "X-Adit-H: 8\r\n",
+                "Keep-Alive: 9\r\n", "Cookie: rstream_auth=x; a=1\r\n", "Cookie: rstream_auth=x\r\n", "Cookie: b=2\r\n",
+                "Referer: http://a/?rstream.token=x\r\n", "Max-Forwards: 1\r\n", "Accept: */*\r\n",
+            ]),
+            0..12,
+        )
+    ) {
+        let alone: String = lines.iter().map(|line| left(line)).collect();
+        prop_assert_eq!(left(&lines.concat()), alone);
+    }
+}
+
 /// The target that leaves for this target.
 fn target_left(target: &str) -> String {
     let head = forwarded(&format!("GET {target} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
@@ -342,9 +360,10 @@ fn an_unknown_client_is_not_spoken_of() {
 fn a_head_that_does_not_fit_is_an_error() {
     struct Narrow(usize);
     impl Room for Narrow {
-        fn append(&mut self, bytes: &[u8]) -> bool {
-            let fits = bytes.len() <= self.0;
-            self.0 -= if fits { bytes.len() } else { 0 };
+        fn append_all<const N: usize>(&mut self, pieces: [&[u8]; N]) -> bool {
+            let length = pieces.concat().len();
+            let fits = length <= self.0;
+            self.0 -= if fits { length } else { 0 };
             fits
         }
     }
