@@ -29,6 +29,7 @@ use adit::http::scan::{HeadScan, Scan};
 use adit::http::target::Target;
 use adit::http::{HeadLimits, Version};
 use adit::policy::{Connection, Decision, Facts, Memory, Policy, decide};
+use adit::runtime::buffer::Buffer;
 use adit::runtime::clock::Clock;
 use adit::token::{MintRequest, TokenCache, mint_hs256};
 use adit::{config, control};
@@ -132,7 +133,7 @@ impl Bench {
     fn head(&self, count: usize) {
         let mut head = RequestHead::new();
         for _ in 0..count {
-            head.parse(black_box(self.text.as_bytes()), &LIMITS)
+            head.parse_at_once(black_box(self.text.as_bytes()), &LIMITS)
                 .unwrap();
         }
     }
@@ -204,7 +205,7 @@ impl Bench {
             trailers: false,
             identity: b"",
         };
-        let mut out = Vec::with_capacity(4096);
+        let mut out = Buffer::with_capacity(4096);
         for _ in 0..count {
             out.clear();
             let permit = adit::authz::public(0, true);
@@ -226,12 +227,11 @@ fn answer(count: usize) {
         date: http_date(Duration::ZERO),
     };
     let mut head = ResponseHead::new();
-    let mut out = Vec::with_capacity(4096);
+    let mut out = Buffer::with_capacity(4096);
     for _ in 0..count {
         let bytes = black_box(ANSWER.as_bytes());
-        let found = HeadScan::response().advance(bytes, &LIMITS);
-        assert_eq!(found, Scan::Complete(ANSWER.len()));
-        head.parse(bytes, Method::Get, &LIMITS).unwrap();
+        let length = head.parse_at_once(bytes, Method::Get, &LIMITS);
+        assert_eq!(length, Some(ANSWER.len()));
         out.clear();
         let response = Response { bytes, head: &head };
         let (delivery, _) = response::write(response, terms, &mut out).unwrap();

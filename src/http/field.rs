@@ -17,12 +17,14 @@ pub struct Field {
     pub nominated: bool,
 }
 
-/// The values of all fields of one kind, in order.
+/// The values of all fields of one kind, in order; `kinds` are those of `fields`.
 pub(super) fn values<'a>(
     head: &'a [u8],
     fields: &'a [Field],
+    kinds: Kinds,
     kind: FieldKind,
 ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let fields = if kinds.contains(kind) { fields } else { &[] };
     fields
         .iter()
         .filter(move |field| field.kind == kind)
@@ -78,6 +80,25 @@ pub enum FieldKind {
     /// `X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override` (S3.2).
     MethodOverride,
     Other,
+}
+
+/// A set of kinds: which of them a head has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    pub(super) fn insert(&mut self, kind: FieldKind) {
+        self.0 |= Kinds::bit(kind);
+    }
+
+    pub fn contains(self, kind: FieldKind) -> bool {
+        self.0 & Kinds::bit(kind) != 0
+    }
+
+    const fn bit(kind: FieldKind) -> u32 {
+        const { assert!((FieldKind::Other as u32) < u32::BITS) }
+        1 << kind as u32
+    }
 }
 
 /// Longer than every name and prefix below: who keeps this much of a name can classify it. Two vectors of sixteen bytes,

@@ -7,7 +7,7 @@
 use httparse::Header;
 
 use super::body::Framing;
-use super::field::{Field, FieldKind, classify, same_name};
+use super::field::{Field, FieldKind, Kinds, classify, same_name};
 use super::{Span, Version, is_token_byte, trim};
 use crate::limits::CONNECTION_OPTIONS_MAX;
 
@@ -72,68 +72,84 @@ impl From<httparse::Error> for HeadError {
     }
 }
 
-/// The first line without its CRLF. All CR and LF of the head stand in pairs and its end is an empty line; httparse
-/// alone would take a bare LF for a line end.
+/// The first line without its CRLF.
 pub(super) fn first_line(head: &[u8]) -> Result<&[u8], HeadError> {
-    if !head.ends_with(b"\r\n\r\n") {
-        return Err(HeadError::LineEnd);
-    }
-    let mut first_line_end = None;
-    let mut lines = 0;
-    for at in memchr::memchr_iter(b'\n', head) {
-        let end = at.checked_sub(1).ok_or(HeadError::LineEnd)?;
-        if head.get(end) != Some(&b'\r') {
-            return Err(HeadError::LineEnd);
-        }
-        first_line_end.get_or_insert(end);
-        lines += 1;
-    }
-    // Each LF has its CR; one more stands alone. Counting takes a fraction of looking at each.
-    if memchr::memchr_iter(b'\r', head).count() != lines {
-        return Err(HeadError::LineEnd);
-    }
-    first_line_end
-        .and_then(|end| head.get(..end))
+    memchr::memchr(b'\n', head)
+        .and_then(|line_feed| head.get(..line_feed)?.strip_suffix(b"\r"))
         .ok_or(HeadError::LineEnd)
 }
 
-/// Refuses a head that ends before its last byte: the rest would be read as another message.
-pub(super) fn ends_here(status: httparse::Status<usize>, head: &[u8]) -> Result<(), HeadError> {
-    match status {
-        httparse::Status::Complete(end) if end == head.len() => Ok(()),
-        httparse::Status::Complete(_) | httparse::Status::Partial => Err(HeadError::LineEnd),
+/// Whether all CR and LF of `head` stand in pairs, and an empty line is at its end. A head that parses needs no such look
+/// (see [`collect`]); of one that does not, this is the first thing to be said.
+pub(super) fn line_ends(head: &[u8]) -> Result<(), HeadError> {
+    let paired = |at: usize| match head.get(at) {
+        Some(b'\r') => head.get(at + 1) == Some(&b'\n'),
+        _ => at.checked_sub(1).and_then(|before| head.get(before)) == Some(&b'\r'),
+    };
+    if head.ends_with(b"\r\n\r\n") && memchr::memchr2_iter(b'\r', b'\n', head).all(paired) {
+        Ok(())
+    } else {
+        Err(HeadError::LineEnd)
     }
 }
 
-/// Turns the found headers into `fields`.
+/// The head that `bytes` begin with, if all of it is there and its last lines end in CRLF. `alone`: nothing may follow it,
+/// since that would be read as another message.
+pub(super) fn whole(
+    status: httparse::Status<usize>,
+    bytes: &[u8],
+    alone: bool,
+) -> Result<&[u8], HeadError> {
+    let head = match status {
+        httparse::Status::Complete(end) if alone && end != bytes.len() => None,
+        httparse::Status::Complete(end) => bytes.get(..end),
+        httparse::Status::Partial => None,
+    };
+    head.filter(|head| head.ends_with(b"\r\n\r\n"))
+        .ok_or(HeadError::LineEnd)
+}
+
+/// Turns the found headers into `fields`; answers what kinds there are.
+///
+/// httparse takes a bare LF for a line end, and CR or LF for nothing else. So each line feed but the last two stands before
+/// one of the headers, and those have their CR where [`first_line`], [`whole`] and this found it.
 pub(super) fn collect(
     head: &[u8],
     headers: &[Header<'_>],
     fields: &mut Vec<Field>,
-) -> Result<(), HeadError> {
+) -> Result<Kinds, HeadError> {
+    if u32::try_from(head.len()).is_err() {
+        return Err(HeadError::TooLong);
+    }
+    let mut kinds = Kinds::default();
     for header in headers {
-        let name = header.name.as_bytes();
-        let kind = classify(name);
-        if kind.frames_or_routes() && name.contains(&b'_') {
+        let name = span_within(head, header.name.as_bytes()).ok_or(HeadError::FieldName)?;
+        let before = (name.start as usize).checked_sub(2);
+        if before.and_then(|before| head.get(before)) != Some(&b'\r') {
+            return Err(HeadError::LineEnd);
+        }
+        let kind = classify(header.name.as_bytes());
+        if kind.frames_or_routes() && header.name.bytes().any(|byte| byte == b'_') {
             return Err(HeadError::UnderscoreName);
         }
+        kinds.insert(kind);
         fields.push(Field {
-            name: span_within(head, name).ok_or(HeadError::FieldName)?,
+            name,
             value: span_within(head, header.value).ok_or(HeadError::FieldValue)?,
             kind,
             nominated: false,
         });
     }
-    Ok(())
+    Ok(kinds)
 }
 
-/// Where `part` lies in `head`.
+/// Where `part` lies in `head`, which is shorter than 4 GiB.
 fn span_within(head: &[u8], part: &[u8]) -> Option<Span> {
-    let start = part.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
-    let end = start.checked_add(part.len())?;
-    (end <= head.len()).then_some(Span {
-        start: u32::try_from(start).ok()?,
-        end: u32::try_from(end).ok()?,
+    let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+    let behind = head.len().checked_sub(start)?;
+    (part.len() <= behind).then_some(Span {
+        start: start as u32,
+        end: (start + part.len()) as u32,
     })
 }
 
@@ -161,8 +177,12 @@ impl Announced {
 pub(super) fn announced(
     head: &[u8],
     fields: &[Field],
+    kinds: Kinds,
     version: Version,
 ) -> Result<Announced, HeadError> {
+    if !kinds.contains(FieldKind::ContentLength) && !kinds.contains(FieldKind::TransferEncoding) {
+        return Ok(Announced::Nothing);
+    }
     let mut length = None;
     let mut coding = None;
     for field in fields {
@@ -223,8 +243,15 @@ impl Options {
 }
 
 /// Reads all `Connection` fields and marks the fields they nominate.
-pub(super) fn nominate(head: &[u8], fields: &mut [Field]) -> Result<Options, HeadError> {
+pub(super) fn nominate(
+    head: &[u8],
+    fields: &mut [Field],
+    kinds: Kinds,
+) -> Result<Options, HeadError> {
     let mut options = Options::default();
+    if !kinds.contains(FieldKind::Connection) {
+        return Ok(options);
+    }
     let mut count = 0;
     for index in 0..fields.len() {
         let value = match fields.get(index) {
@@ -236,13 +263,15 @@ pub(super) fn nominate(head: &[u8], fields: &mut [Field]) -> Result<Options, Hea
             if count > CONNECTION_OPTIONS_MAX || !option.iter().copied().all(is_token_byte) {
                 return Err(HeadError::Connection);
             }
-            if classify(option).refused_in_connection() {
+            let kind = classify(option);
+            if kind.refused_in_connection() {
                 return Err(HeadError::ConnectionNames);
             }
             options.close |= option.eq_ignore_ascii_case(b"close");
             options.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             for field in fields.iter_mut() {
-                field.nominated |= same_name(field.name.of(head), option);
+                // Names that are one are of one kind.
+                field.nominated |= field.kind == kind && same_name(field.name.of(head), option);
             }
         }
     }

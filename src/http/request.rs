@@ -11,7 +11,7 @@ pub use error::RequestError;
 use std::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::field::{self, Field, FieldKind};
+use super::field::{self, Field, FieldKind, Kinds};
 use super::head::{self, HeadError};
 use super::host::CanonicalHost;
 use super::scan::{HeadScan, Scan};
@@ -62,6 +62,8 @@ pub struct RequestHead {
     /// The port the client gave in `Host`, if any.
     pub host_port: Option<u16>,
     pub fields: Vec<Field>,
+    /// Those of the fields.
+    pub kinds: Kinds,
     pub framing: Framing,
     /// The client wants the connection kept: 1.1 without `close`, 1.0 only with `keep-alive`.
     pub persistent: bool,
@@ -89,6 +91,7 @@ impl RequestHead {
             host: CanonicalHost::none(),
             host_port: None,
             fields: Vec::new(),
+            kinds: Kinds::default(),
             framing: Framing::None,
             persistent: false,
             expects_continue: false,
@@ -100,12 +103,29 @@ impl RequestHead {
     /// Parses `head`: exactly the bytes up to and with the empty line. After an error nothing of it, or of an earlier
     /// request, is left.
     pub fn parse(&mut self, head: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
-        self.clear();
-        let result = self.read(head, limits);
-        if result.is_err() {
+        if head.len() > limits.head_bytes {
+            self.clear();
+            return Err(HeadError::TooLong.into());
+        }
+        if let Err(error) = self.read(head, limits, true) {
+            self.clear();
+            // Where lines are in doubt, so is what stands in them.
+            head::line_ends(head)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Parses the head that `bytes` begin with, if all of it is there and nothing is wrong with it, and answers its length:
+    /// what [`HeadScan`] finds and [`RequestHead::parse`] accepts, in one look. `None` says nothing but that those two are
+    /// to be asked; after it nothing is left, as after an error.
+    pub fn parse_at_once(&mut self, bytes: &[u8], limits: &HeadLimits) -> Option<usize> {
+        let length = self.read(bytes, limits, false).ok();
+        let length = length.filter(|length| *length <= limits.head_bytes);
+        if length.is_none() {
             self.clear();
         }
-        result
+        length
     }
 
     fn clear(&mut self) {
@@ -117,33 +137,38 @@ impl RequestHead {
         };
     }
 
-    fn read(&mut self, head: &[u8], limits: &HeadLimits) -> Result<(), RequestError> {
-        if head.len() > limits.head_bytes {
-            return Err(HeadError::TooLong.into());
-        }
-        let authority = self.read_line(head::first_line(head)?, limits)?;
+    /// Reads the head that `bytes` begin with, or are (`alone`); answers its length.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        alone: bool,
+    ) -> Result<usize, RequestError> {
+        self.clear();
+        let authority = self.read_line(head::first_line(bytes)?, limits)?;
 
         let mut storage = [const { MaybeUninit::uninit() }; HEADER_FIELDS_MAX];
         let allowed = limits.header_fields.min(HEADER_FIELDS_MAX);
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed
-            .parse_with_uninit_headers(head, storage.get_mut(..allowed).unwrap_or_default())
+            .parse_with_uninit_headers(bytes, storage.get_mut(..allowed).unwrap_or_default())
             .map_err(HeadError::from)?;
-        head::ends_here(status, head)?;
-        head::collect(head, parsed.headers, &mut self.fields)?;
+        let head = head::whole(status, bytes, alone)?;
+        self.kinds = head::collect(head, parsed.headers, &mut self.fields)?;
 
-        let options = head::nominate(head, &mut self.fields)?;
+        let options = head::nominate(head, &mut self.fields, self.kinds)?;
         self.persistent = options.persistent(self.version);
-        self.framing = head::announced(head, &self.fields, self.version)?.framing(Framing::None);
+        self.framing =
+            head::announced(head, &self.fields, self.kinds, self.version)?.framing(Framing::None);
         self.read_fields(head)?;
         let Some(authority) = authority else {
-            return Ok(());
+            return Ok(head.len());
         };
         let named = CanonicalHost::parse_authority(authority).map_err(|_| RequestError::Target)?;
         if named != (self.host, self.host_port) {
             return Err(RequestError::TargetHostMismatch);
         }
-        Ok(())
+        Ok(head.len())
     }
 
     /// Method, target, version: exactly one space between (RFC 9112 3). Gives the authority of absolute-form.
@@ -152,12 +177,21 @@ impl RequestHead {
         line: &'h [u8],
         limits: &HeadLimits,
     ) -> Result<Option<&'h [u8]>, RequestError> {
-        let mut parts = line.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let result = self.read_parts(line, limits);
+        // A third space is in no method, target or version; and then nobody knows which of them is which.
+        if result.is_err() && line.iter().filter(|byte| **byte == b' ').count() != 2 {
             return Err(RequestError::RequestLine);
-        };
+        }
+        result
+    }
+
+    fn read_parts<'h>(
+        &mut self,
+        line: &'h [u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<&'h [u8]>, RequestError> {
+        let (method, rest) = around(line, line.iter().position(|byte| *byte == b' '))?;
+        let (target, version) = around(rest, rest.iter().rposition(|byte| *byte == b' '))?;
         if method.is_empty()
             || method.len() > METHOD_BYTES_MAX
             || !method.iter().copied().all(is_token_byte)
@@ -186,6 +220,9 @@ impl RequestHead {
     fn read_fields(&mut self, head: &[u8]) -> Result<(), RequestError> {
         let mut host = None;
         for field in &self.fields {
+            if field.kind == FieldKind::Other {
+                continue;
+            }
             let value = field.value.of(head);
             if field.kind == FieldKind::Host {
                 if host.replace(value).is_some() {
@@ -217,6 +254,14 @@ impl RequestHead {
             .map_err(|_| RequestError::HostMalformed)?;
         Ok(())
     }
+}
+
+/// What stands before and behind the byte at `space`.
+fn around(line: &[u8], space: Option<usize>) -> Result<(&[u8], &[u8]), RequestError> {
+    let (before, behind) = space
+        .and_then(|space| line.split_at_checked(space))
+        .ok_or(RequestError::RequestLine)?;
+    Ok((before, behind.get(1..).unwrap_or_default()))
 }
 
 /// A parsed head together with the bytes it was parsed from: the one view of a request.
@@ -256,7 +301,7 @@ impl<'a> Request<'a> {
 
     /// The values of all fields of one kind, in order.
     pub fn values(&self, kind: FieldKind) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        field::values(self.bytes, &self.head.fields, kind)
+        field::values(self.bytes, &self.head.fields, self.head.kinds, kind)
     }
 
     /// The values of all fields called `name` in any case, in order: for names without a kind of their own.
@@ -273,7 +318,9 @@ pub fn fuzz_request(bytes: &[u8]) {
         target_bytes: 1024,
     };
     let mut head = RequestHead::new();
-    if let Err(error) = head.parse(bytes, &limits) {
+    let result = head.parse(bytes, &limits);
+    fuzz_at_once(bytes, &limits);
+    if let Err(error) = result {
         assert!(
             head.fields.is_empty(),
             "nothing is left of a refused request"
@@ -283,6 +330,11 @@ pub fn fuzz_request(bytes: &[u8]) {
     }
     let scan = HeadScan::default().advance(bytes, &limits);
     assert_eq!(scan, Scan::Complete(bytes.len()), "scan and parse agree");
+
+    let has = |kind| head.fields.iter().any(|field| field.kind == kind);
+    let all = |kind: &FieldKind| head.kinds.contains(*kind) == has(*kind);
+    assert!(head.fields.iter().map(|field| &field.kind).all(all));
+    assert!([FieldKind::Connection, FieldKind::Other].iter().all(all));
 
     let view = Request { bytes, head: &head };
     let mut written = view.method_name().to_vec();
@@ -321,6 +373,21 @@ pub fn fuzz_request(bytes: &[u8]) {
         (again.upgrade, again.expects_continue),
         (head.upgrade, head.expects_continue)
     );
+}
+
+/// One look finds what the scan and the parse find together, whatever follows the head.
+fn fuzz_at_once(bytes: &[u8], limits: &HeadLimits) {
+    let mut head = RequestHead::new();
+    let expected = match HeadScan::default().advance(bytes, limits) {
+        Scan::Complete(length) => {
+            let found = bytes.get(..length).unwrap_or_default();
+            head.parse(found, limits).ok().map(|()| length)
+        }
+        Scan::Partial | Scan::Refused(_) => None,
+    };
+    let mut at_once = RequestHead::new();
+    assert_eq!(at_once.parse_at_once(bytes, limits), expected);
+    assert_eq!(format!("{at_once:?}"), format!("{head:?}"));
 }
 
 #[cfg(test)]

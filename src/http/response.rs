@@ -7,10 +7,10 @@
 use std::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::field::{self, Field, FieldKind};
+use super::field::{self, Field, FieldKind, Kinds};
 use super::head::{self, Announced, HeadError};
 use super::request::Method;
-use super::scan::ScanError;
+use super::scan::{HeadScan, Scan, ScanError};
 use super::{HeadLimits, Span, Version, VersionError, is_text_byte};
 use crate::limits::HEADER_FIELDS_MAX;
 
@@ -76,6 +76,8 @@ pub struct ResponseHead {
     pub status: u16,
     pub reason: Span,
     pub fields: Vec<Field>,
+    /// Those of the fields.
+    pub kinds: Kinds,
     pub framing: Framing,
     /// The upstream keeps the connection after this answer.
     pub persistent: bool,
@@ -94,6 +96,7 @@ impl ResponseHead {
             status: 0,
             reason: Span::default(),
             fields: Vec::new(),
+            kinds: Kinds::default(),
             framing: Framing::None,
             persistent: false,
         }
@@ -107,12 +110,32 @@ impl ResponseHead {
         request_method: Method,
         limits: &HeadLimits,
     ) -> Result<(), ResponseError> {
-        self.clear();
-        let result = self.read(head, request_method, limits);
-        if result.is_err() {
+        if head.len() > limits.head_bytes {
+            self.clear();
+            return Err(HeadError::TooLong.into());
+        }
+        if let Err(error) = self.read(head, request_method, limits, true) {
+            self.clear();
+            // Where lines are in doubt, so is what stands in them.
+            head::line_ends(head)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// As [`RequestHead::parse_at_once`](super::request::RequestHead::parse_at_once), for an answer.
+    pub fn parse_at_once(
+        &mut self,
+        bytes: &[u8],
+        request_method: Method,
+        limits: &HeadLimits,
+    ) -> Option<usize> {
+        let length = self.read(bytes, request_method, limits, false).ok();
+        let length = length.filter(|length| *length <= limits.head_bytes);
+        if length.is_none() {
             self.clear();
         }
-        result
+        length
     }
 
     fn clear(&mut self) {
@@ -124,16 +147,16 @@ impl ResponseHead {
         };
     }
 
+    /// Reads the head that `bytes` begin with, or are (`alone`); answers its length.
     fn read(
         &mut self,
-        head: &[u8],
+        bytes: &[u8],
         request_method: Method,
         limits: &HeadLimits,
-    ) -> Result<(), ResponseError> {
-        if head.len() > limits.head_bytes {
-            return Err(HeadError::TooLong.into());
-        }
-        self.read_line(head::first_line(head)?)?;
+        alone: bool,
+    ) -> Result<usize, ResponseError> {
+        self.clear();
+        self.read_line(head::first_line(bytes)?)?;
 
         let mut storage = [const { MaybeUninit::uninit() }; HEADER_FIELDS_MAX];
         let allowed = limits.header_fields.min(HEADER_FIELDS_MAX);
@@ -141,15 +164,15 @@ impl ResponseHead {
         let status = httparse::ParserConfig::default()
             .parse_response_with_uninit_headers(
                 &mut parsed,
-                head,
+                bytes,
                 storage.get_mut(..allowed).unwrap_or_default(),
             )
             .map_err(HeadError::from)?;
-        head::ends_here(status, head)?;
-        head::collect(head, parsed.headers, &mut self.fields)?;
+        let head = head::whole(status, bytes, alone)?;
+        self.kinds = head::collect(head, parsed.headers, &mut self.fields)?;
 
-        let options = head::nominate(head, &mut self.fields)?;
-        let announced = head::announced(head, &self.fields, self.version)?;
+        let options = head::nominate(head, &mut self.fields, self.kinds)?;
+        let announced = head::announced(head, &self.fields, self.kinds, self.version)?;
         let bare_status = self.status < 200 || self.status == 204;
         if bare_status && announced == Announced::Chunked {
             return Err(ResponseError::CodingWithoutBody);
@@ -162,7 +185,7 @@ impl ResponseHead {
             announced.framing(Framing::UntilClose)
         };
         self.persistent = options.persistent(self.version) && self.framing != Framing::UntilClose;
-        Ok(())
+        Ok(head.len())
     }
 
     /// Version, status, reason (RFC 9112 4). The space before an empty reason may be missing, as many servers have
@@ -220,7 +243,7 @@ impl<'a> Response<'a> {
 
     /// The values of all fields of one kind, in order.
     pub fn values(&self, kind: FieldKind) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        field::values(self.bytes, &self.head.fields, kind)
+        field::values(self.bytes, &self.head.fields, self.head.kinds, kind)
     }
 
     /// The values of all fields called `name` in any case, in order: for names without a kind of their own.
@@ -237,6 +260,7 @@ pub fn fuzz_response(bytes: &[u8]) {
         target_bytes: 1024,
     };
     for method in [Method::Get, Method::Head] {
+        fuzz_at_once(bytes, method, &limits);
         let mut head = ResponseHead::new();
         if head.parse(bytes, method, &limits).is_err() {
             assert!(
@@ -275,6 +299,21 @@ pub fn fuzz_response(bytes: &[u8]) {
             ),
         );
     }
+}
+
+/// One look finds what the scan and the parse find together, whatever follows the head.
+fn fuzz_at_once(bytes: &[u8], method: Method, limits: &HeadLimits) {
+    let mut head = ResponseHead::new();
+    let expected = match HeadScan::response().advance(bytes, limits) {
+        Scan::Complete(length) => {
+            let found = bytes.get(..length).unwrap_or_default();
+            head.parse(found, method, limits).ok().map(|()| length)
+        }
+        Scan::Partial | Scan::Refused(_) => None,
+    };
+    let mut at_once = ResponseHead::new();
+    assert_eq!(at_once.parse_at_once(bytes, method, limits), expected);
+    assert_eq!(format!("{at_once:?}"), format!("{head:?}"));
 }
 
 #[cfg(test)]

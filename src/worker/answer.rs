@@ -100,11 +100,13 @@ impl Exchange<'_> {
             trace,
             ..
         } = self.place;
+        let method = self.request.head.method;
         for interims in 0..=INTERIM_ANSWERS_MAX {
-            let (head, returned) = read_answer(core, upstream, snapshot, buffer).await;
+            let reading = read_answer(core, upstream, snapshot, method, response, buffer);
+            let (head, returned) = reading.await;
             buffer = returned;
-            let length = match head {
-                Ok(length) => length,
+            let (length, parsed) = match head {
+                Ok(head) => head,
                 // The answer had begun, so the request is not to be sent again.
                 Err(UpstreamFault::Closed) if interims > 0 => {
                     return (Err(Answer::Fault(UpstreamFault::AnswerTruncated)), buffer);
@@ -114,9 +116,7 @@ impl Exchange<'_> {
             trace.stopwatch.run(core.clock.monotonic());
             trace.enter(Phase::Answer);
             let bytes = buffer.filled().get(..length).unwrap_or_default();
-            if let Err(error) =
-                response.parse(bytes, self.request.head.method, &snapshot.head_limits)
-            {
+            if !parsed && let Err(error) = response.parse(bytes, method, &snapshot.head_limits) {
                 return (Err(Answer::Fault(UpstreamFault::Answer(error))), buffer);
             }
             match response.status {

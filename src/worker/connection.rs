@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::authn::{Identity, Mechanism, query};
 use crate::certificate::PeerCertificate;
-use crate::clock::Now;
 use crate::http::request::Request;
 use crate::http::response::ResponseHead;
 use crate::http::websocket;
@@ -18,32 +17,13 @@ use super::client::{Client, Entry, Newcomer, NotOpened, Waited};
 use super::core::{Core, Work};
 use super::exchange::Exchange;
 use super::flow::Flow;
-use super::head::{Arriving, NoHead};
+use super::head::{Arrived, Arriving, NoHead};
 use super::keys::judge_with_keys;
 use super::preamble::BadPreamble;
 use super::refuse::{LINGER, linger, redirect, refuse_unread};
 use super::snapshot::Snapshot;
 use super::standing::Judged;
 use super::trace::{EndedBy, Phase, Trace};
-
-/// A whole request head at the beginning of a buffer.
-#[derive(Clone, Copy)]
-struct Arrived {
-    length: usize,
-    /// It was there when it was first looked for.
-    at_once: bool,
-}
-
-impl Arrived {
-    /// A head that took its time is judged by the time of its end.
-    fn judged_at(self, core: &Core, trace: &Trace) -> Now {
-        if self.at_once {
-            trace.started
-        } else {
-            core.now()
-        }
-    }
-}
 
 /// What becomes of a connection after an exchange.
 pub(super) enum Next {
@@ -121,26 +101,26 @@ async fn one_request(
 ) -> Next {
     let mut trace = Trace::new(core, client);
     let mut snapshot = core.snapshot();
+    let mut work = core.take_work();
     let mut arriving = Arriving::new(served == 1);
-    let looked = arriving.look(&mut buffer, &snapshot.head_limits);
-    // Then no time has passed, and nothing can have changed since.
-    let at_once = looked.is_some();
+    let looked = arriving.look_first(&mut buffer, &mut work.request, &snapshot.head_limits);
     let head = match looked {
         Some(head) => head,
         None => {
+            // Whoever takes long to send a head holds none of ours meanwhile.
+            core.give_work(work);
             let (head, returned) = arriving.read(core, client, &snapshot, buffer).await;
             buffer = returned;
             // Every head that arrives after a reload is judged by the new one, however long ago its first byte came.
             snapshot = core.snapshot();
+            work = core.take_work();
             head
         }
     };
-    let mut work = core.take_work();
     let next = match head {
         // Its last bytes came when it was being ended for another: no answer would reach it.
         Ok(_) if !client.deadline.engage() => gone(core, client, &snapshot, &trace, buffer),
-        Ok(length) => {
-            let arrived = Arrived { length, at_once };
+        Ok(arrived) => {
             judge(
                 core,
                 client,
@@ -211,7 +191,7 @@ async fn judge(
         response,
     } = work;
     let bytes = buffer.filled().get(..length).unwrap_or_default();
-    if let Err(error) = head.parse(bytes, &snapshot.head_limits) {
+    if let Err(error) = arrived.parse(bytes, head, &snapshot.head_limits) {
         let refusal = Refusal::Head(error);
         return refuse_unread(core, client, snapshot, refusal, trace, buffer).await;
     }

@@ -1,7 +1,9 @@
 //! Reading a head: until its end, a refusal, or the deadline.
 
+use crate::clock::Now;
 use crate::http::HeadLimits;
-use crate::http::request::RequestError;
+use crate::http::request::{Method, RequestError, RequestHead};
+use crate::http::response::ResponseHead;
 use crate::http::scan::{HeadScan, Scan, ScanError, leading_crlf};
 use crate::limits::{BUFFER_BYTES, LARGE_BUFFER_BYTES};
 use crate::listener::proxy::SIGNATURE;
@@ -12,6 +14,7 @@ use crate::upstream;
 use super::client::Client;
 use super::core::Core;
 use super::snapshot::Snapshot;
+use super::trace::Trace;
 
 /// Why there is no request head.
 pub(super) enum NoHead {
@@ -22,6 +25,40 @@ pub(super) enum NoHead {
     /// A PROXY preamble from a peer that is not trusted to send one (S7).
     Preamble,
     Refused(Refusal),
+}
+
+/// A whole request head at the beginning of a buffer.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived {
+    pub length: usize,
+    /// It was there when it was first looked for: then no time has passed, and nothing can have changed since.
+    at_once: bool,
+    /// It is parsed already.
+    parsed: bool,
+}
+
+impl Arrived {
+    /// Parses it from `bytes` into `head`, unless that was done.
+    pub(super) fn parse(
+        self,
+        bytes: &[u8],
+        head: &mut RequestHead,
+        limits: &HeadLimits,
+    ) -> Result<(), RequestError> {
+        if self.parsed {
+            return Ok(());
+        }
+        head.parse(bytes, limits)
+    }
+
+    /// A head that took its time is judged by the time of its end.
+    pub(super) fn judged_at(self, core: &Core, trace: &Trace) -> Now {
+        if self.at_once {
+            trace.started
+        } else {
+            core.now()
+        }
+    }
 }
 
 /// A request head as it arrives.
@@ -43,13 +80,30 @@ impl Arriving {
         }
     }
 
-    /// Looks at all that has come so far; answers the length of the head that `buffer` then begins with, or why it is
-    /// none. `None`: more must come.
-    pub(super) fn look(
+    /// Looks at what came with whatever was read before. Nearly every head is here as a whole, and right: it is parsed into
+    /// `head` with the same look.
+    pub(super) fn look_first(
         &mut self,
         buffer: &mut Buffer,
+        head: &mut RequestHead,
         limits: &HeadLimits,
-    ) -> Option<Result<usize, NoHead>> {
+    ) -> Option<Result<Arrived, NoHead>> {
+        let parsed = head.parse_at_once(buffer.filled(), limits);
+        let looked = match parsed {
+            Some(length) => Some(Ok(length)),
+            None => self.look(buffer, limits),
+        };
+        let arrived = |length| Arrived {
+            length,
+            at_once: true,
+            parsed: parsed.is_some(),
+        };
+        looked.map(|result| result.map(arrived))
+    }
+
+    /// Looks at all that has come so far; answers the length of the head that `buffer` then begins with, or why it is
+    /// none. `None`: more must come.
+    fn look(&mut self, buffer: &mut Buffer, limits: &HeadLimits) -> Option<Result<usize, NoHead>> {
         if self.may_be_preamble && buffer.filled().starts_with(&SIGNATURE) {
             return Some(Err(NoHead::Preamble));
         }
@@ -77,7 +131,7 @@ impl Arriving {
         client: &Client,
         snapshot: &Snapshot,
         mut buffer: Buffer,
-    ) -> (Result<usize, NoHead>, Buffer) {
+    ) -> (Result<Arrived, NoHead>, Buffer) {
         client.deadline.read_within(snapshot.timeouts.header);
         client.deadline.pend();
         let result = loop {
@@ -108,21 +162,38 @@ impl Arriving {
             }
         };
         client.deadline.clear_read();
-        (result, buffer)
+        let arrived = |length| Arrived {
+            length,
+            at_once: false,
+            parsed: false,
+        };
+        (result.map(arrived), buffer)
     }
 }
 
-/// Reads until `buffer` begins with a whole answer head; answers its length. The caller sets the deadline.
+/// Reads until `buffer` begins with a whole answer head; answers its length, and whether it is parsed already, as an answer
+/// to `method`, into `head`. The caller sets the deadline.
 pub(super) async fn read_answer(
     core: &Core,
     upstream: &upstream::Connection,
     snapshot: &Snapshot,
+    method: Method,
+    head: &mut ResponseHead,
     mut buffer: Buffer,
-) -> (Result<usize, UpstreamFault>, Buffer) {
+) -> (Result<(usize, bool), UpstreamFault>, Buffer) {
+    let limits = &snapshot.head_limits;
     let mut scan = HeadScan::response();
+    let mut is_new = true;
     let result = loop {
-        match scan.advance(buffer.filled(), &snapshot.head_limits) {
-            Scan::Complete(length) => break Ok(length),
+        // Nearly every head comes as a whole, and is right.
+        if is_new && !buffer.is_empty() {
+            is_new = false;
+            if let Some(length) = head.parse_at_once(buffer.filled(), method, limits) {
+                break Ok((length, true));
+            }
+        }
+        match scan.advance(buffer.filled(), limits) {
+            Scan::Complete(length) => break Ok((length, false)),
             Scan::Refused(ScanError::HeadTooLong) => break Err(UpstreamFault::AnswerHeadTooLong),
             Scan::Refused(ScanError::Malformed | ScanError::LineEnd | ScanError::TargetTooLong) => {
                 break Err(UpstreamFault::AnswerMalformed);

@@ -26,6 +26,31 @@ fn reason(head: impl AsRef<[u8]>) -> &'static str {
     }
 }
 
+/// What httparse makes of line ends is relied on; so no place of a head is left out.
+#[test]
+fn every_byte_in_every_place() {
+    let head = b"POST /a?b HTTP/1.1\r\nHost: a\r\nX-A:  a value longer than a vector of the widest kind \r\n\
+        Connection: x-a\r\nEmpty:\r\nContent-Length: 1\r\n\r\n";
+    for at in 0..head.len() {
+        for byte in 0..=u8::MAX {
+            let mut head = head.to_vec();
+            head[at] = byte;
+            fuzz_request(&head);
+            let pairs = head.windows(2).filter(|pair| *pair == b"\r\n").count();
+            let count = |wanted| head.iter().filter(|byte| **byte == wanted).count();
+            if [count(b'\r'), count(b'\n')] != [pairs; 2] || !head.ends_with(b"\r\n\r\n") {
+                let result = parse(&head).map(|_| ());
+                assert_eq!(
+                    result,
+                    Err(HeadError::LineEnd.into()),
+                    "{}",
+                    head.escape_ascii()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_request_becomes_spans() {
     let head = b"POST /a%20b?c=d HTTP/1.1\r\nHost: App.Example.com:8443\r\nX-One:  1 \t\r\nx-one:2\r\nEmpty:\r\n\

@@ -23,6 +23,32 @@ fn framing(status: u16, fields: &str, method: Method) -> Result<Framing, &'stati
         .map_err(ResponseError::reason)
 }
 
+/// What httparse makes of line ends is relied on; so no place of a head is left out.
+#[test]
+fn every_byte_in_every_place() {
+    let head =
+        b"HTTP/1.1 200 All is well\r\nX-A:  a value longer than a vector of the widest kind \r\n\
+        Connection: x-a\r\nEmpty:\r\nContent-Length: 1\r\n\r\n";
+    for at in 0..head.len() {
+        for byte in 0..=u8::MAX {
+            let mut head = head.to_vec();
+            head[at] = byte;
+            fuzz_response(&head);
+            let pairs = head.windows(2).filter(|pair| *pair == b"\r\n").count();
+            let count = |wanted| head.iter().filter(|byte| **byte == wanted).count();
+            if [count(b'\r'), count(b'\n')] != [pairs; 2] || !head.ends_with(b"\r\n\r\n") {
+                let result = parse(&head, Method::Get).map(|_| ());
+                assert_eq!(
+                    result,
+                    Err(HeadError::LineEnd.into()),
+                    "{}",
+                    head.escape_ascii()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn an_answer_becomes_spans() {
     let head = b"HTTP/1.1 404 Not  Found\r\nContent-Length: 3\r\nSet-Cookie: a=b\r\nset-cookie: c=d\r\nVary:\r\n\r\n";
