@@ -77,6 +77,9 @@ fn main() {
     for count in [10, 1_000, 100_000] {
         warm(count);
     }
+    for count in [1, 10_000] {
+        many(count);
+    }
     signed_in();
     named();
     networks();
@@ -174,6 +177,36 @@ fn warm(count: usize) {
         loaded - started,
         compiled - loaded
     );
+}
+
+/// Tokens in random order, all of which the core remembers: how far what it knows of them is scattered. Their heads lie in the
+/// order in which they are asked, as a socket would give them.
+fn many(count: usize) {
+    // Coprime to 10,000: everyone comes before one comes again.
+    const STEP: usize = 7_919;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, _) = configured(1, folder.path());
+    let policy = control::policy(&settings).unwrap();
+    let boundary = serde_json::json!({ "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": "^/api/" } } } } } });
+    let heads: Vec<String> = (0..count)
+        .map(|n| {
+            let token = mint(n * STEP % count, boundary.clone());
+            format!("GET /api/items/42 HTTP/1.1\r\nHost: app-0.t.example.test\r\nAuthorization: Bearer {token}\r\n\r\n")
+        })
+        .collect();
+    let (mut memory, mut parsed) = (Memory::new(TokenCache::new(65_536)), RequestHead::new());
+    let now = Clock::default().now();
+    let mut ask = |head: &String| {
+        let decision = judged(&policy, head, now, (&mut memory, &mut parsed));
+        assert!(matches!(decision, Decision::Forward(_)), "{decision:?}");
+    };
+    let mut in_turn: Vec<&String> = heads.iter().collect();
+    in_turn.sort_unstable();
+    in_turn.into_iter().for_each(&mut ask);
+    let mut heads = heads.iter().cycle();
+    let figures = rounds(20_000, &mut || ask(heads.next().unwrap()));
+    println!("head and decision, warm, {count} tokens in random order: {figures}");
 }
 
 /// A browser's session: its cookie is opened for each request.
@@ -387,7 +420,9 @@ fn cold(what: &str, pattern: impl Fn(usize) -> String) {
 fn mint(n: usize, boundary: serde_json::Value) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64url;
-    let claims = serde_json::json!({ "sub": n.to_string(), "resources": { "tunnels": boundary } });
+    let claims = serde_json::json!({
+        "sub": n.to_string(), "permissions": ["tunnels.streams.create-delete"], "resources": { "tunnels": boundary },
+    });
     let header = base64url.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let signed = format!("{header}.{}", base64url.encode(claims.to_string()));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! runs one so often, behind preparations that do not depend on COUNT: two runs apart tell what one call costs. A request
-//! has a head of 1 KiB as a browser sends it, with cookies and an HS256 token whose boundary has one rule for paths.
+//! has a head of 1 KiB as a browser sends it, with cookies and an HS256 token whose boundary has one rule for paths. Tokens of
+//! the other algorithms are an issuer's.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,6 +34,14 @@ use adit::runtime::buffer::Buffer;
 use adit::runtime::clock::Clock;
 use adit::token::{MintRequest, TokenCache, mint_hs256};
 use adit::{config, control};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64url;
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use serde_json::json;
 
 const SECRET: &str = "a secret of the benches, which has more than thirty-two bytes";
 const HOST: &str = "app.t.example.test";
@@ -63,6 +72,8 @@ fn main() {
         "cookie" => bench.cookie(count),
         "token-warm" => bench.token_warm(count),
         "token-cold" => bench.token_cold(count),
+        "cold-es256" => bench.cold_of_issuer(&bench.es256, count),
+        "cold-rs256" => bench.cold_of_issuer(&bench.rs256, count),
         "decide" => bench.decide(count),
         "rewrite" => bench.rewrite(count),
         "answer" => answer(count),
@@ -73,6 +84,8 @@ fn main() {
 struct Bench {
     policy: Policy,
     tokens: Vec<String>,
+    es256: [String; 2],
+    rs256: [String; 2],
     text: String,
     head: RequestHead,
     now: Now,
@@ -92,13 +105,22 @@ impl Bench {
         };
         let others = (0..OTHERS).map(|n| tunnel(&format!("app-{n}.t.example.test")));
         let tunnels: String = others.chain([tunnel(HOST)]).collect();
+        let (es256, rs256) = (Es256::new(), Rs256::new());
+        let issuers = [
+            issuer("es256", "ES256", &es256.jwk()),
+            issuer("rs256", "RS256", &rs256.jwk()),
+        ];
+        for (name, jwks, _) in &issuers {
+            text(name, jwks);
+        }
+        let issuers = issuers.map(|(_, _, table)| table).concat();
         text("secret", SECRET);
         text(
             "adit.toml",
             &format!(
                 "[engine]\nhost = \"edge.example.test\"\n[http]\nlisten = [\"127.0.0.1:0\"]\nmode = \"serve\"\n[tokens]\n\
                  hs256_secret_file = \"secret\"\n[tokens.ce]\nprojects = [\"p\"]\npermissions = [\"tunnels.streams.create-delete\"]\n\
-                 [[project]]\nid = \"p\"\nworkspace = \"w\"\n{tunnels}"
+                 [[project]]\nid = \"p\"\nworkspace = \"w\"\n{issuers}{tunnels}"
             ),
         );
         let loaded = config::load(&folder.path().join("adit.toml"), &[]);
@@ -110,6 +132,8 @@ impl Bench {
         Bench {
             policy: control::policy(&loaded.settings).unwrap(),
             tokens,
+            es256: [0, 1].map(|n| of_issuer("es256", "ES256", n, |signed| es256.sign(signed))),
+            rs256: [0, 1].map(|n| of_issuer("rs256", "RS256", n, |signed| rs256.sign(signed))),
             text,
             head,
             now: Clock::default().now(),
@@ -165,6 +189,16 @@ impl Bench {
         let token = self.tokens[0].as_bytes();
         for _ in 0..=count {
             let verified = cache.verify(black_box(token), keys, self.now.unix_seconds());
+            assert!(verified.is_ok());
+        }
+    }
+
+    /// Two in turn where one is remembered: each is as good as never seen, and displaces the other.
+    fn cold_of_issuer(&self, tokens: &[String; 2], count: usize) {
+        let keys = self.policy.keys.as_ref().unwrap();
+        let mut cache = TokenCache::new(1);
+        for token in tokens.iter().cycle().take(count) {
+            let verified = cache.verify(black_box(token.as_bytes()), keys, self.now.unix_seconds());
             assert!(verified.is_ok());
         }
     }
@@ -250,6 +284,78 @@ fn token(number: usize) -> String {
         ..MintRequest::default()
     };
     mint_hs256(SECRET.as_bytes(), &request).unwrap()
+}
+
+/// The file of its keys and the table of one issuer.
+fn issuer(name: &str, algorithm: &str, jwk: &serde_json::Value) -> (String, String, String) {
+    let table = format!(
+        "[[issuer]]\nissuer = \"https://{name}.example.test\"\naudience_unchecked = true\nalgorithms = [\"{algorithm}\"]\n\
+         jwks_file = \"{name}\"\nprojects = [\"p\"]\npermissions = [\"tunnels.streams.create-delete\"]\n"
+    );
+    (name.to_owned(), json!({ "keys": [jwk] }).to_string(), table)
+}
+
+/// A token as providers make them.
+fn of_issuer(
+    name: &str,
+    algorithm: &str,
+    number: usize,
+    sign: impl Fn(&[u8]) -> Vec<u8>,
+) -> String {
+    let header = json!({ "alg": algorithm, "typ": "JWT" });
+    let expires_at = Clock::default().now().unix_seconds() + 3600;
+    let claims = json!({
+        "iss": format!("https://{name}.example.test"), "sub": format!("bench-{number}"), "exp": expires_at,
+    });
+    let part = |value: serde_json::Value| base64url.encode(value.to_string());
+    let signed = format!("{}.{}", part(header), part(claims));
+    let signature = sign(signed.as_bytes());
+    format!("{signed}.{}", base64url.encode(signature))
+}
+
+struct Es256(EcdsaKeyPair, SystemRandom);
+
+impl Es256 {
+    fn new() -> Self {
+        let (curve, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(curve, pkcs8.as_ref(), &random).unwrap();
+        Es256(pair, random)
+    }
+
+    fn jwk(&self) -> serde_json::Value {
+        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
+        let [x, y] = [x, y].map(|part| base64url.encode(part));
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
+    }
+
+    fn sign(&self, signed: &[u8]) -> Vec<u8> {
+        self.0.sign(&self.1, signed).unwrap().as_ref().to_vec()
+    }
+}
+
+struct Rs256(RsaKeyPair);
+
+impl Rs256 {
+    fn new() -> Self {
+        let pkcs8 = include_bytes!("../src/token/tests/rsa-2048.pk8");
+        Rs256(RsaKeyPair::from_pkcs8(pkcs8).unwrap())
+    }
+
+    fn jwk(&self) -> serde_json::Value {
+        let PublicKeyComponents::<Vec<u8>> { n, e } = self.0.public().into();
+        let [n, e] = [n, e].map(|part| base64url.encode(part));
+        json!({ "kty": "RSA", "n": n, "e": e })
+    }
+
+    fn sign(&self, signed: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        let random = SystemRandom::new();
+        self.0
+            .sign(&RSA_PKCS1_SHA256, &random, signed, &mut signature)
+            .unwrap();
+        signature
+    }
 }
 
 fn request(token: &str) -> String {

@@ -25,7 +25,7 @@ instructions() { # stage, count
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$stages" "$1" "$2" 2>&1 | sed -n 's/.*Collected : //p'
 }
 
-measured=$(for stage in scan head target route cookie token-warm token-cold decide rewrite answer; do
+measured=$(for stage in scan head target route cookie token-warm token-cold cold-es256 cold-rs256 decide rewrite answer; do
     few=$(instructions $stage 200)
     many=$(instructions $stage 1200)
     echo "$stage $(((many - few) / 1000))"

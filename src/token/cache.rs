@@ -1,12 +1,12 @@
 //! What one core remembers of tokens it has verified.
 
-use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use lru::LruCache;
 
+use super::table::Table;
 use super::verify::{Proven, prove, sha256};
 use super::{TokenError, TokenKeys, VerifiedToken};
 use crate::boundary::{self, Boundary, BoundaryError};
@@ -16,15 +16,14 @@ use crate::limits::TOKEN_CACHE_BYTES_MAX;
 /// Tokens of one core that are remembered for their patterns.
 const UNCOMPILABLE_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// Map and list space of one entry beside its token and what was verified, about.
-const ENTRY_OVERHEAD_BYTES: usize = 128;
+/// What the table and the allocator take for one entry beside its token and what was verified, about.
+const ENTRY_OVERHEAD_BYTES: usize = 96;
 
 /// Verified tokens by their full bytes. Exact: it answers as verifying anew with the same keys would, so it must be
 /// cleared whenever those change.
 #[derive(Debug)]
 pub struct TokenCache {
-    entries: LruCache<Box<[u8]>, Rc<VerifiedToken>, TailHash>,
-    entries_max: usize,
+    entries: Table<Rc<VerifiedToken>>,
     bytes: usize,
     bytes_max: usize,
     hits: u64,
@@ -54,36 +53,6 @@ struct Uncompilable {
     spared: u64,
 }
 
-/// A hash of a token's end, keyed per process. The end is the signature, which differs where anything differs; only
-/// tokens that verified are entered, so nobody can fill one bucket without a key to sign with. What is found is compared
-/// in full.
-#[derive(Clone, Debug, Default)]
-struct TailHash(RandomState);
-
-/// Bytes that are hashed: the whole of an HS256 signature, and enough of any other.
-const TAIL_BYTES: usize = 43;
-
-impl BuildHasher for TailHash {
-    type Hasher = TailHasher;
-
-    fn build_hasher(&self) -> TailHasher {
-        TailHasher(self.0.build_hasher())
-    }
-}
-
-struct TailHasher(DefaultHasher);
-
-impl Hasher for TailHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let tail = bytes.len().saturating_sub(TAIL_BYTES);
-        self.0.write(bytes.get(tail..).unwrap_or_default());
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.finish()
-    }
-}
-
 impl TokenCache {
     /// Remembers at most this many; 0: none.
     pub fn new(entries: usize) -> Self {
@@ -91,10 +60,8 @@ impl TokenCache {
     }
 
     pub(super) fn bounded(entries_max: usize, bytes_max: usize) -> Self {
-        let capacity = NonZeroUsize::new(entries_max).unwrap_or(NonZeroUsize::MIN);
         TokenCache {
-            entries: LruCache::with_hasher(capacity, TailHash::default()),
-            entries_max,
+            entries: Table::new(entries_max),
             bytes: 0,
             bytes_max,
             hits: 0,
@@ -158,20 +125,13 @@ impl TokenCache {
 
     /// Forgets what the keys have proved; that a pattern cannot be compiled depends on none of them.
     pub fn clear(&mut self) {
-        self.entries.clear();
-        self.bytes = 0;
+        while self.evict() {}
     }
 
-    /// Forgets at most so many, those first that were used least lately; says whether some are left. For a cache whose keys
+    /// Forgets at most so many, rather those that were not used lately; says whether some are left. For a cache whose keys
     /// have been replaced: to drop all of a large one at once takes milliseconds.
     pub fn shed(&mut self, most: usize) -> bool {
-        for _ in 0..most {
-            let Some((oldest, dropped)) = self.entries.pop_lru() else {
-                return false;
-            };
-            self.bytes -= entry_bytes(&oldest, &dropped);
-        }
-        !self.is_empty()
+        (0..most).all(|_| self.evict()) && !self.is_empty()
     }
 
     /// How often patterns were known that cannot be compiled.
@@ -189,7 +149,7 @@ impl TokenCache {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Bytes that the remembered tokens take, about.
@@ -207,21 +167,29 @@ impl TokenCache {
 
     fn insert(&mut self, token: &[u8], verified: Rc<VerifiedToken>) {
         let added = entry_bytes(token, &verified);
-        if self.entries_max == 0 || added > self.bytes_max {
+        if added > self.bytes_max {
             return;
         }
-        while self.entries.len() >= self.entries_max || self.bytes + added > self.bytes_max {
-            let Some((oldest, dropped)) = self.entries.pop_lru() else {
-                break;
-            };
-            self.bytes -= entry_bytes(&oldest, &dropped);
+        while self.entries.is_full() || self.bytes + added > self.bytes_max {
+            if !self.evict() {
+                return;
+            }
         }
-        self.entries.put(token.into(), verified);
+        self.entries.insert(token, verified);
         self.bytes += added;
     }
 
+    /// Forgets one; `false`: none is left.
+    fn evict(&mut self) -> bool {
+        let evicted = self.entries.evict();
+        if let Some((token, verified)) = &evicted {
+            self.bytes -= entry_bytes(token, verified);
+        }
+        evicted.is_some()
+    }
+
     fn remove(&mut self, token: &[u8]) {
-        if let Some(dropped) = self.entries.pop(token) {
+        if let Some(dropped) = self.entries.remove(token) {
             self.bytes -= entry_bytes(token, &dropped);
         }
     }

@@ -28,6 +28,7 @@ mod keys;
 mod mint;
 mod p521_key;
 mod subject;
+mod table;
 #[cfg(test)]
 mod tests;
 mod verify;
