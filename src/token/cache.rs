@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::table::Table;
-use super::verify::{Proven, prove, sha256};
+use super::verify::{sha256, verify_with};
 use super::{TokenError, TokenKeys, VerifiedToken};
 use crate::boundary::{self, Boundary, BoundaryError};
 use crate::json::Json;
@@ -116,9 +116,11 @@ impl TokenCache {
         now_unix: u64,
     ) -> Result<Rc<VerifiedToken>, TokenError> {
         self.misses += 1;
-        let proven = prove(token, keys, now_unix)?;
-        let compiled = self.uncompilable.compile(token, proven, &mut self.compiled);
-        let verified = Rc::new(compiled?);
+        let (uncompilable, compiled) = (&mut self.uncompilable, &mut self.compiled);
+        let verified = verify_with(token, keys, now_unix, |claim| {
+            uncompilable.boundary(token, claim, compiled)
+        });
+        let verified = Rc::new(verified?);
         self.insert(token, Rc::clone(&verified));
         Ok(verified)
     }
@@ -196,19 +198,20 @@ impl TokenCache {
 }
 
 impl Uncompilable {
-    fn compile(
+    /// The boundary of a claim of this token.
+    fn boundary(
         &mut self,
         token: &[u8],
-        proven: Proven,
+        claim: &Json,
         known: &mut Compiled,
-    ) -> Result<VerifiedToken, TokenError> {
+    ) -> Result<Arc<Boundary>, TokenError> {
         if !self.tokens.is_empty()
             && let Some(error) = self.tokens.get(&sha256(token))
         {
             self.spared += 1;
             return Err(*error);
         }
-        let compiled = proven.compile(|claim| known.of(claim));
+        let compiled = known.of(claim).map_err(TokenError::from);
         if let Err(error @ TokenError::PatternTooLarge) = compiled {
             self.tokens.put(sha256(token), error);
         }
@@ -218,12 +221,12 @@ impl Uncompilable {
 
 impl Compiled {
     /// The boundary of a claim.
-    fn of(&mut self, claim: Json) -> Result<Arc<Boundary>, BoundaryError> {
-        if let Some(known) = self.boundaries.get(&claim) {
+    fn of(&mut self, claim: &Json) -> Result<Arc<Boundary>, BoundaryError> {
+        if let Some(known) = self.boundaries.get(claim) {
             return Ok(Arc::clone(known));
         }
         self.compilations += 1;
-        let boundary = Arc::new(boundary::parse(&claim)?);
+        let boundary = Arc::new(boundary::parse(claim)?);
         let added = boundary.bytes();
         if added <= COMPILED_BYTES_MAX {
             while self.boundaries.len() >= COMPILED_MAX.get()
@@ -234,7 +237,7 @@ impl Compiled {
                 };
                 self.bytes -= dropped.bytes();
             }
-            self.boundaries.put(claim, Arc::clone(&boundary));
+            self.boundaries.put(claim.clone(), Arc::clone(&boundary));
             self.bytes += added;
         }
         Ok(boundary)

@@ -5,8 +5,9 @@ use crate::limits::{SUBJECT_BYTES_MAX, TOLD_SUBJECT_BYTES_MAX};
 /// The claim `sub`, or what stands for it.
 #[derive(Debug)]
 pub(super) struct Subject {
-    printable: Box<str>,
     exact: Exact,
+    /// `None`: the exact one is as harmless.
+    printable: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -19,19 +20,24 @@ enum Exact {
 
 impl Subject {
     pub(super) fn of(claim: Option<&str>) -> Self {
+        let claimed = claim.unwrap_or_default();
+        let exact = match claim {
+            None => Exact::Absent,
+            Some(subject) if subject.len() > TOLD_SUBJECT_BYTES_MAX => Exact::TooLong,
+            Some(subject) => Exact::Known(subject.into()),
+        };
+        let is_harmless = claimed.len() <= SUBJECT_BYTES_MAX
+            && claimed.bytes().all(|byte| is_printable(byte.into()));
         Subject {
-            printable: printable(claim.unwrap_or_default()),
-            exact: match claim {
-                None => Exact::Absent,
-                Some(subject) if subject.len() > TOLD_SUBJECT_BYTES_MAX => Exact::TooLong,
-                Some(subject) => Exact::Known(subject.into()),
-            },
+            printable: (!is_harmless).then(|| printable(claimed)),
+            exact,
         }
     }
 
     /// For logs: several subjects may look the same.
     pub(super) fn printable(&self) -> &str {
-        &self.printable
+        let printable = self.printable.as_deref();
+        printable.or(self.exact()).unwrap_or_default()
     }
 
     /// To its last byte; `None`: absent, or too long.
@@ -47,7 +53,8 @@ impl Subject {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.printable.len() + self.exact().map_or(0, str::len)
+        let printable = self.printable.as_deref().map_or(0, str::len);
+        printable + self.exact().map_or(0, str::len)
     }
 }
 
@@ -55,6 +62,12 @@ fn printable(subject: &str) -> Box<str> {
     subject
         .chars()
         .take(SUBJECT_BYTES_MAX)
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
+        .map(|c| if is_printable(c) { c } else { '?' })
         .collect()
 }
+
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~')
+}
+
+const _: () = assert!(SUBJECT_BYTES_MAX <= TOLD_SUBJECT_BYTES_MAX);

@@ -11,7 +11,7 @@ use super::compact::Compact;
 use super::issuer::Issuer;
 use super::keys::TokenKeys;
 use super::subject::Subject;
-use crate::boundary::{self, Boundary, BoundaryError};
+use crate::boundary::{self, Boundary};
 use crate::json::Json;
 
 /// How far ahead of our clock a token may have been issued, in seconds.
@@ -82,15 +82,14 @@ impl TokenKeys {
     }
 
     /// A token of another issuer.
-    fn verify_foreign(
+    fn prove_foreign<'a>(
         &self,
-        token: &[u8],
-        compact: &Compact<'_>,
+        (token, compact): (&[u8], &Compact<'_>),
         header: &Json,
-        members: &[(String, Json)],
+        members: &'a [(String, Json)],
         (name, issuer): (&Arc<str>, &Issuer),
         now_unix: u64,
-    ) -> Result<Proven, TokenError> {
+    ) -> Result<Proven<'a>, TokenError> {
         let header = header.as_object().ok_or(TokenError::BadHeader)?;
         issuer.check_signature(header, compact.signed, &compact.signature()?)?;
         let claims = issuer.claims(members, now_unix)?;
@@ -100,7 +99,7 @@ impl TokenKeys {
         if credentials.revokes_tokens() && credentials.is_revoked(&sha256(token)) {
             return Err(TokenError::Revoked);
         }
-        let token = VerifiedToken {
+        let verified = VerifiedToken {
             dates,
             subject: Subject::of(claims.subject),
             permissions: None,
@@ -109,10 +108,7 @@ impl TokenKeys {
             issuer: Some(name.clone()),
             boundary: None,
         };
-        Ok(Proven {
-            token,
-            boundary: claims.boundary.cloned(),
-        })
+        Ok((verified, claims.boundary))
     }
 
     fn ce(&self, error: TokenError) -> Result<BoundedBy, TokenError> {
@@ -142,48 +138,49 @@ struct BoundedBy {
     source: Option<Arc<Bounds>>,
 }
 
-/// A token that counts, if its boundary can be compiled: that comes last, because it is the dearest part by far.
-pub(super) struct Proven {
-    token: VerifiedToken,
-    boundary: Option<Json>,
-}
-
-impl Proven {
-    /// `compile` makes the boundary of a claim, of which nothing depends on anything but the claim.
-    pub(super) fn compile(
-        self,
-        compile: impl FnOnce(Json) -> Result<Arc<Boundary>, BoundaryError>,
-    ) -> Result<VerifiedToken, TokenError> {
-        let boundary = self.boundary.map(compile).transpose()?;
-        Ok(VerifiedToken {
-            boundary,
-            ..self.token
-        })
-    }
-}
-
 /// Proves a token or says why it does not count.
 pub fn verify(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<VerifiedToken, TokenError> {
-    let proven = prove(token, keys, now_unix)?;
-    proven.compile(|claim| boundary::parse(&claim).map(Arc::new))
+    verify_with(token, keys, now_unix, |claim| {
+        Ok(Arc::new(boundary::parse(claim)?))
+    })
 }
 
-/// All of [`verify`] but compiling.
-pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Proven, TokenError> {
+/// The same where `compile` makes the boundary of a claim. It is asked last, of a token that counts but for that: compiling is
+/// the dearest part by far.
+pub(super) fn verify_with(
+    token: &[u8],
+    keys: &TokenKeys,
+    now_unix: u64,
+    compile: impl FnOnce(&Json) -> Result<Arc<Boundary>, TokenError>,
+) -> Result<VerifiedToken, TokenError> {
     let compact = Compact::split(token)?;
-    let header = compact.header()?;
-    let payload = compact.payload()?;
+    let (header, payload) = (compact.header()?, compact.payload()?);
+    let (mut verified, boundary) = prove((token, &compact), &header, &payload, keys, now_unix)?;
+    verified.boundary = boundary.map(compile).transpose()?;
+    Ok(verified)
+}
+
+/// A token that counts, and the claim of a boundary that is not compiled yet.
+type Proven<'a> = (VerifiedToken, Option<&'a Json>);
+
+fn prove<'a>(
+    (token, compact): (&[u8], &Compact<'_>),
+    header: &Json,
+    payload: &'a Json,
+    keys: &TokenKeys,
+    now_unix: u64,
+) -> Result<Proven<'a>, TokenError> {
     let members = payload.as_object().ok_or(TokenError::Malformed)?;
     if !members
         .iter()
         .any(|(name, value)| name == "type" && is_ours(value))
         && let Some(issuer) = issuer(members).and_then(|issuer| keys.issuers.get_key_value(issuer))
     {
-        return keys.verify_foreign(token, &compact, &header, members, issuer, now_unix);
+        return keys.prove_foreign((token, compact), header, members, issuer, now_unix);
     }
-    let algorithm = Algorithm::of(&header)?;
+    let algorithm = Algorithm::of(header)?;
     let family = Family::of(members)?;
-    keys.check_signature(&compact, algorithm, family, members)?;
+    keys.check_signature(compact, algorithm, family, members)?;
     // The signature is good: only now do claims mean anything.
     let claims = Claims::read(members, family)?;
     let dates = Dates::of(&claims);
@@ -195,19 +192,16 @@ pub(super) fn prove(token: &[u8], keys: &TokenKeys, now_unix: u64) -> Result<Pro
     {
         return Err(TokenError::OtherEngine);
     }
-    let token = VerifiedToken {
+    let verified = VerifiedToken {
         dates,
         subject: Subject::of(claims.subject),
-        permissions: claims.permissions.map(|list| effective(&bounds, &list)),
+        permissions: claims.permissions.and_then(|list| narrowed(&bounds, &list)),
         bounds,
         source,
         issuer: None,
         boundary: None,
     };
-    Ok(Proven {
-        token,
-        boundary: claims.boundary.cloned(),
-    })
+    Ok((verified, claims.boundary))
 }
 
 /// Whether verifying it takes a public key, which is dear (S9).
@@ -237,7 +231,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub struct VerifiedToken {
     dates: Dates,
     subject: Subject,
-    /// The claim's permissions within the bound; `None`: all of the bound.
+    /// What the claim leaves of the bound's permissions; `None`: all of them.
     permissions: Option<Box<[Box<str>]>>,
     bounds: Arc<Bounds>,
     source: Option<Arc<Bounds>>,
@@ -255,7 +249,8 @@ impl VerifiedToken {
 
     /// In seconds since the Unix epoch.
     pub fn expires_at(&self) -> Option<u64> {
-        self.dates.expires_at
+        let expires_at = self.dates.expires_at;
+        (expires_at != NEVER).then_some(expires_at)
     }
 
     /// `sub`, or nothing. Safe to log: a bounded number of printable ASCII characters, `?` for any other.
@@ -327,41 +322,48 @@ impl VerifiedToken {
     }
 }
 
+/// In seconds since the Unix epoch. A date that is not claimed is one that is always kept; claims reach no further than 2^53.
 #[derive(Clone, Copy, Debug)]
 struct Dates {
-    expires_at: Option<u64>,
-    not_before: Option<u64>,
-    issued_at: Option<u64>,
+    expires_at: u64,
+    not_before: u64,
+    issued_at: u64,
 }
+
+/// The `exp` of a token without one.
+const NEVER: u64 = u64::MAX;
 
 impl Dates {
     fn of(claims: &Claims<'_>) -> Self {
         Dates {
-            expires_at: claims.expires_at,
-            not_before: claims.not_before,
-            issued_at: claims.issued_at,
+            expires_at: claims.expires_at.unwrap_or(NEVER),
+            not_before: claims.not_before.unwrap_or(0),
+            issued_at: claims.issued_at.unwrap_or(0),
         }
     }
 
     fn check(&self, now: u64) -> Result<(), TokenError> {
-        if self.expires_at.is_some_and(|expires_at| now >= expires_at) {
-            return Err(TokenError::Expired);
+        if now >= self.expires_at {
+            Err(TokenError::Expired)
+        } else if now < self.not_before {
+            Err(TokenError::NotYetValid)
+        } else if self.issued_at > now.saturating_add(ISSUED_AHEAD_MAX) {
+            Err(TokenError::IssuedInFuture)
+        } else {
+            Ok(())
         }
-        if self.not_before.is_some_and(|not_before| now < not_before) {
-            return Err(TokenError::NotYetValid);
-        }
-        let latest = now.saturating_add(ISSUED_AHEAD_MAX);
-        if self.issued_at.is_some_and(|issued_at| issued_at > latest) {
-            return Err(TokenError::IssuedInFuture);
-        }
-        Ok(())
     }
 }
 
-/// What of the bound the claim asks for. A permission outside the bound grants nothing.
-fn effective(bounds: &Bounds, claim: &[&str]) -> Box<[Box<str>]> {
+/// What of the bound's permissions a claim asks for; `None`: all of them, which most do, so nothing need be kept. A permission
+/// outside the bound grants nothing.
+fn narrowed(bounds: &Bounds, claim: &[&str]) -> Option<Box<[Box<str>]>> {
+    let all = bounds.permissions.as_ref();
+    if all.is_some_and(|all| all.iter().all(|one| claim.contains(&&**one))) {
+        return None;
+    }
     let within = claim.iter().filter(|one| bounds.may(one));
-    within.map(|one| (*one).into()).collect()
+    Some(within.map(|one| (*one).into()).collect())
 }
 
 /// Lower case, without the default port.
