@@ -16,6 +16,8 @@ pub enum Bearer<'a> {
     Several,
 }
 
+const SCHEME: &[u8] = b"bearer";
+
 impl<'a> Bearer<'a> {
     pub fn read(request: Request<'a>, field: FieldKind) -> Self {
         let mut lines = request.values(field);
@@ -28,12 +30,11 @@ impl<'a> Bearer<'a> {
 
     /// Reads one field value. The scheme is compared without case; one space or several, then one word.
     pub fn parse(value: &'a [u8]) -> Self {
-        let scheme_ends = value
-            .iter()
-            .position(|byte| matches!(byte, b' ' | b'\t'))
-            .unwrap_or(value.len());
-        let (scheme, rest) = value.split_at(scheme_ends);
-        if !scheme.eq_ignore_ascii_case(b"bearer") {
+        let rest = match value.split_at_checked(SCHEME.len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
+            Some(_) | None => return Bearer::OtherScheme,
+        };
+        if !matches!(rest.first(), None | Some(b' ' | b'\t')) {
             return Bearer::OtherScheme;
         }
         let token = match rest.iter().position(|&byte| byte != b' ') {
@@ -65,6 +66,7 @@ mod tests {
             (b"Bearer \"a\"", Bearer::Token(b"\"a\"")),
             (b"Basic YTpi", Bearer::OtherScheme),
             (b"Bearerx a", Bearer::OtherScheme),
+            (b"Beare", Bearer::OtherScheme),
             (b"", Bearer::OtherScheme),
         ] {
             assert_eq!(Bearer::parse(value), expected, "{}", value.escape_ascii());

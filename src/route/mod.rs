@@ -6,21 +6,24 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::http::host::CanonicalHost;
 
-/// A table from host names to `T`.
+/// A table from host names to `T`. Its hash is fast and withstands no attack, and need not: the names in it are the
+/// configuration's, and those that clients ask for are never entered.
 #[derive(Debug)]
 pub struct Routes<T> {
-    exact: HashMap<Box<str>, T>,
+    exact: HashMap<Box<str>, T, RandomState>,
     /// By parent: `t.example.com` for `*.t.example.com`.
-    wildcard: HashMap<Box<str>, T>,
+    wildcard: HashMap<Box<str>, T, RandomState>,
 }
 
 impl<T> Default for Routes<T> {
     fn default() -> Self {
         Routes {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
+            exact: HashMap::default(),
+            wildcard: HashMap::default(),
         }
     }
 }
