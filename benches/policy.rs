@@ -83,11 +83,14 @@ fn main() {
     signed_in();
     named();
     networks();
-    cold("cold token, one prefix rule", |n| {
+    cold("cold token, a path of its own", |n| {
         format!("^/cold-{n}(/|$)")
     });
-    cold("cold token, the prefix rule of others", |_| {
-        "^/cold-".to_owned()
+    cold("cold token, a pattern of its own", |n| {
+        format!("^/cold-{n}/[a-z]+$")
+    });
+    cold("cold token, the pattern of others", |_| {
+        "^/cold-[0-9]+/".to_owned()
     });
     cold("hostile token, a rule too large", |n| {
         format!("[ab]*a[ab]{{15}}{n}")
@@ -120,7 +123,7 @@ fn configured(count: usize, folder: &std::path::Path) -> (Settings, Vec<String>)
                 "[[project]]\nid = \"p{n}\"\nworkspace = \"w{n}\"\n\
                  [[tunnel]]\nhostname = \"app-{n}.t.example.test\"\nproject = \"p{n}\"\nupstream = \"http://127.0.0.1:9\"\ntoken_auth = true\n\
                  [[credential]]\nid = \"bot-{n}\"\nkind = \"pat\"\ntoken_sha256 = \"{hash}\"\nprojects = [\"p{n}\"]\n\
-                 resources.tunnels.scopes.tunnels.connect.params.path.regex = \"^/team-{n}(/|$)\"\n"
+                 resources.tunnels.scopes.tunnels.connect.params.path.regex = \"^/team-{n}/[a-z]+\"\n"
             )
             .unwrap();
             tokens.push(token);

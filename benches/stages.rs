@@ -275,7 +275,7 @@ fn answer(count: usize) {
 
 fn token(number: usize) -> String {
     let boundary = serde_json::json!({
-        "projects": ["p"], "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": "^/api/" } } } } },
+        "projects": ["p"], "scopes": { "tunnels": { "connect": { "params": { "path": { "regex": "^/api/[a-z]+/" } } } } },
     });
     let request = MintRequest {
         subject: Some(format!("bench-{number}")),

@@ -6,6 +6,7 @@
 //! an ambiguous one meets no rule. Comparison is byte by byte; letter case counts.
 
 mod example;
+mod literal;
 mod pattern;
 #[cfg(test)]
 mod tests;

@@ -56,7 +56,11 @@ impl<const ROOM: usize> Beginning<ROOM> {
         let text = text.get(..ROOM).unwrap_or(text);
         let mut bytes = [0; ROOM];
         for (to, from) in bytes.iter_mut().zip(text) {
-            *to = if matches!(from, b' '..=b'~') { *from } else { b'?' };
+            *to = if matches!(from, b' '..=b'~') {
+                *from
+            } else {
+                b'?'
+            };
         }
         Beginning {
             bytes,

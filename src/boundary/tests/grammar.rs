@@ -191,8 +191,10 @@ fn patterns_are_counted_over_paths_labels_and_every_action() {
 fn memory_grows_with_what_is_kept() {
     let small = boundary(r#"{"projects":["p1"]}"#).bytes();
     let ids = boundary(&format!(r#"{{"projects":["{}"]}}"#, "p".repeat(1000))).bytes();
-    let pattern = boundary(&path(r#"{"regex":"^/api"}"#)).bytes();
-    assert!(ids >= small + 990 && pattern > small + 500);
+    let pattern = |regex: &str| boundary(&path(&format!(r#"{{"regex":"{regex}"}}"#))).bytes();
+    let (beginning, automaton) = (pattern("^/api"), pattern("^/api/[a-z]+"));
+    assert!(ids >= small + 990 && automaton > small + 500);
+    assert!(beginning > small && beginning < small + 250, "{beginning}");
 }
 
 /// Snapshots are made on another thread than the one that uses them.

@@ -6,12 +6,18 @@ use regex_automata::dfa::Automaton;
 use regex_automata::{Anchored, Input};
 
 use super::Pattern;
+use super::pattern::Program;
 
 impl Pattern {
     /// A shortest text that it matches, of letters where there is a choice; `None` where nothing does, or where no
     /// printable text does.
     pub fn example(&self) -> Option<String> {
-        let dfa = self.dfa.get()?;
+        let dfa = match self.program.get()? {
+            Program::Literal(literal) => {
+                return Some(String::from_utf8_lossy(&literal.text).into_owned());
+            }
+            Program::Automaton(dfa) => dfa,
+        };
         let input = Input::new("").anchored(Anchored::No);
         let start = dfa.start_state_forward(&input).ok()?;
         let (mut seen, mut waiting) = (HashSet::from([start]), VecDeque::new());

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::limits::{PATTERN_BYTES_MAX, PATTERNS_MAX};
 
@@ -54,6 +56,49 @@ fn patterns_match_anywhere_and_anchors_are_the_ends_of_the_text() {
     for (pattern, text, expected) in table {
         let matches = compiled(pattern).unwrap().matches(text);
         assert_eq!(matches, *expected, "{pattern} on {}", text.escape_ascii());
+    }
+}
+
+proptest! {
+    /// What is compared as it stands matches what its automaton would. With `(?:)` before it, it is no literal to us.
+    #[test]
+    fn a_literal_is_what_its_automaton_is(
+        text in "[ab/%~!,:=@_-]{0,6}",
+        end in prop::sample::select(vec!["", "$", "(/|$)", "(?:/|$)", "($|/)", "(?:$|/)"]),
+        asked in "[ab/%~!,:=@_\n$^-]{0,8}",
+        behind in "[a/\n$]{0,3}",
+    ) {
+        let pattern = format!("^{text}{end}");
+        prop_assert!(literal::Literal::of(&pattern).is_some());
+        let (short, long) = (compiled(&pattern).unwrap(), compiled(&format!("(?:){pattern}")).unwrap());
+        for asked in [asked, text.clone(), format!("{text}{behind}"), format!("/{text}")] {
+            prop_assert_eq!(short.matches(asked.as_bytes()), long.matches(asked.as_bytes()), "{} on {:?}", pattern, asked);
+        }
+    }
+}
+
+#[test]
+fn what_means_more_than_itself_is_no_literal() {
+    for byte in 0..=0x7f_u8 {
+        let pattern = format!("^/{}a", char::from(byte));
+        let Some(literal) = literal::Literal::of(&pattern) else {
+            continue;
+        };
+        assert_eq!(&*literal.text, &pattern.as_bytes()[1..]);
+        // It means itself to an automaton too, and nothing else.
+        let automaton = compiled(&format!("(?:){pattern}")).unwrap();
+        for other in 0..=0xff_u8 {
+            assert_eq!(
+                automaton.matches(&[b'/', other, b'a']),
+                other == byte,
+                "{pattern}"
+            );
+        }
+    }
+    for pattern in [
+        "/a", "^/a|b", "^^/a", "^/a$$", "^/\u{e9}", "^/a.b", "^/a\\", "^(/a)", "(?i)^/a",
+    ] {
+        assert_eq!(literal::Literal::of(pattern), None, "{pattern}");
     }
 }
 
