@@ -166,41 +166,47 @@ impl<'o, R: Room> Text<'o, R> {
         Text { out, fits: true }
     }
 
+    /// One bounds check for all pieces.
+    fn all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        self.fits = self.fits && self.out.append_all(pieces);
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
-        self.fits = self.fits && self.out.append(bytes);
+        self.all([bytes]);
     }
 
     fn put(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
-    fn field(&mut self, name: &str, value: &str) {
-        for piece in [name, ": ", value, "\r\n"] {
-            self.put(piece);
-        }
-    }
-
     fn number(&mut self, number: u64) {
         self.bytes(decimal(number, &mut [0; 20]));
     }
 
+    fn field(&mut self, name: &str, value: &str) {
+        self.all([name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+
     /// `caching`: for how long the answer may be kept, where nothing speaks against it (S5.12).
     fn head(&mut self, status: u16, caching: &str, reply: Reply<'_>) {
-        self.put("HTTP/1.1 ");
-        self.number(status.into());
-        self.put(" ");
-        self.put(phrase(status));
-        self.put("\r\nDate: ");
-        self.put(&reply.date);
-        self.put("\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ");
-        self.put(reply.request_id);
-        self.put("\r\nCache-Control: ");
-        self.put(if reply.token_in_query {
+        let caching = if reply.token_in_query {
             "private, no-store"
         } else {
             caching
-        });
-        self.put("\r\n");
+        };
+        self.all([
+            b"HTTP/1.1 ",
+            decimal(status.into(), &mut [0; 20]),
+            b" ",
+            phrase(status).as_bytes(),
+            b"\r\nDate: ",
+            reply.date.as_bytes(),
+            b"\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ",
+            reply.request_id.as_bytes(),
+            b"\r\nCache-Control: ",
+            caching.as_bytes(),
+            b"\r\n",
+        ]);
         if reply.token_in_query {
             self.put("Referrer-Policy: no-referrer\r\n");
         }
@@ -224,11 +230,14 @@ impl<'o, R: Room> Text<'o, R> {
         pieces: &[&str],
         reply: Reply<'_>,
     ) -> Result<(), Overflow> {
-        self.put("Content-Type: ");
-        self.put(content_type);
-        self.put("\r\nContent-Length: ");
-        self.number(pieces.iter().map(|piece| piece.len() as u64).sum());
-        self.put("\r\n\r\n");
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.all([
+            b"Content-Type: ",
+            content_type.as_bytes(),
+            b"\r\nContent-Length: ",
+            decimal(length, &mut [0; 20]),
+            b"\r\n\r\n",
+        ]);
         if reply.method != Some(Method::Head) {
             for piece in pieces {
                 self.put(piece);

@@ -15,9 +15,12 @@ pub fn is_navigation(request: Request<'_>) -> bool {
 /// Whether an error should be a page: only a browser that goes somewhere, by a link or a form, and asks for a page by name.
 /// Programs, which take anything, get the form that they can read.
 pub fn shows_errors(request: Request<'_>) -> bool {
+    // The lists of programs seldom have this letter, and to look for it is cheaper than to take them apart.
+    let may_list_it = |line: &[u8]| memchr::memchr2(b'h', b'H', line).is_some();
     matches!(request.head.method, Method::Get | Method::Post)
-        && may_go_somewhere(request)
+        && request.values_named(b"Accept").any(may_list_it)
         && accepts(request, &[b"text/html"])
+        && may_go_somewhere(request)
 }
 
 /// Whether nothing says that this is not a browser with a new page to fill (Fetch Metadata 2).
