@@ -180,15 +180,18 @@ fn a_byte_that_is_wrong_in_a_proof_is_no_proof() {
             socket.write_all(bytes).unwrap();
         })
         .unwrap();
-        for at in (0..length).step_by(23) {
+        // A signature may be some bytes shorter than the first one was.
+        let places = (0..length - 8).step_by(23).chain([usize::MAX]);
+        for at in places {
             let hand = shaken(&stage.edge, &config, |flight, bytes, socket| {
                 let mut bytes = bytes.to_vec();
-                if let (1, Some(byte)) = (flight, bytes.get_mut(at)) {
-                    *byte ^= 0x55;
+                if flight == 1 {
+                    let last = bytes.len() - 1;
+                    bytes[at.min(last)] ^= 0x55;
                 }
                 let _ = socket.write_all(&bytes);
                 // A wrong length would let the edge wait.
-                if flight == 1 && bytes.len() > at {
+                if flight == 1 {
                     let _ = socket.shutdown(Shutdown::Write);
                 }
             });
