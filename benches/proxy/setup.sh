@@ -60,9 +60,15 @@ die() {
     exit 1
 }
 
+commit() { # what was measured; the results themselves change nothing
+    local changed=''
+    git diff --quiet HEAD -- . ':!benches/RESULTS.md' ':!benches/*.svg' 2>/dev/null || changed=-dirty
+    echo "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)$changed"
+}
+
 where_and_what() { # seconds of a round: the line above all figures
     printf 'Machine: %s x %s, Linux %s. ' "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(uname -r)"
     printf 'Congestion control: %s. Commit: %s, %s. ' "$(sysctl -n net.ipv4.tcp_congestion_control)" \
-        "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$(date -u +%F)"
+        "$(commit)" "$(date -u +%F)"
     printf 'Against: %s. Medians of %d rounds of %d s.\n\n' "$(versions | paste -sd, | sed 's/,/, /g')" "$rounds" "$1"
 }
