@@ -47,6 +47,8 @@ own_folder() {
 
 finish() {
     local one
+    # At once: Pingora takes five minutes over a SIGTERM.
+    [ -z "${pid[pingora]:-}" ] || kill -INT "${pid[pingora]}" 2>/dev/null || true
     for one in "${pid[@]}"; do
         kill "$one" 2>/dev/null || true
     done
