@@ -64,7 +64,7 @@ profile() { # scenario, contestants, road, load, what it needs...
         calls=$!
         # A pool of tokens never seen is used up once: the second round has its own.
         read -r requests _ <<<"$("$way" "$name" 2 "$road" "$@")"
-        kill -INT "$recorder" "$calls"
+        kill -INT "$recorder" "$calls" 2>/dev/null || die "perf cannot look at $name"
         wait "$recorder" "$calls" || true
         calls=$(sed -n 's/^\([0-9]*\),.*sys_enter.*/\1/p' "$folder/perf.calls")
         shares "$folder/perf.data" | awk -v name="$name" -v cpu="$(cut -d' ' -f4 "$folder/one")" -v calls="${calls:-0}" -v n="$requests" '
